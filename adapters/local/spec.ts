@@ -1,0 +1,45 @@
+import { z } from 'zod'
+
+const carried = (what: string) =>
+  z
+    .string({ error: `${what} must be a string.` })
+    .refine((text) => !text.includes('\0'), { error: `${what} cannot contain NUL.` })
+    .refine((text) => text.isWellFormed(), { error: `${what} must be valid Unicode (it holds half a surrogate pair).` })
+
+const SHAPE = 'The command must be an array of strings: the program, then its arguments.'
+
+const program = carried('The command').refine((text) => text !== '' && !text.startsWith('-'), {
+  error: 'The command must name a program: not empty, and not starting with "-" (write "./-name" for such a file).',
+})
+
+/** Names that a shell keeps for itself, or that Telesto sets. */
+const RESERVED = /^(TELESTO_.*|PPID|UID|EUID|GROUPS|SHELLOPTS|BASHOPTS|BASH_VERSINFO|IFS|OPTIND|_)$/
+
+const environment = z
+  .record(z.string(), carried('The value of an environment variable'))
+  .superRefine((env, context) => {
+    for (const name of Object.keys(env)) {
+      const message = !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)
+        ? 'The name of an environment variable is made of letters, digits and _, and does not start with a digit.'
+        : RESERVED.test(name)
+          ? 'This environment variable is reserved and cannot be set.'
+          : undefined
+      if (message) context.addIssue({ code: 'custom', message, path: [name] })
+    }
+  })
+
+/**
+ * A command on this machine, run in the job's directory without a shell. Without a command, the job's status is the
+ * app's and the callback's to set.
+ */
+export const basicSpec = z.strictObject({
+  /** The program and its arguments, passed on byte for byte. A program without a slash is looked for in PATH. */
+  command: z
+    .array(z.unknown(), { error: SHAPE })
+    .nonempty({ error: SHAPE })
+    .pipe(z.tuple([program], carried('An argument'), { error: SHAPE }))
+    .optional(),
+  /** Added to the job's environment, which is otherwise only PATH, HOME, the user's name, the locale and the like. */
+  env: environment.optional(),
+})
+export type BasicSpec = z.output<typeof basicSpec>

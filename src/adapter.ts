@@ -1,0 +1,291 @@
+// The contract between the core and an adapter: all that an adapter may import, and all that the core knows of one.
+import type { z } from 'zod'
+
+/** What the scheduler calls a job: "1234.0", "8941", a Dask key, a Balsam job id. Opaque to the core. */
+export type NativeId = string
+
+/**
+ * Names one attempt of one job, for ever; stored before submit(). Only [A-Za-z0-9_-], so that it can travel anywhere.
+ * It is public (a ClassAd, a comment, a tag) and grants nothing.
+ */
+export type Token = string
+
+/** One attempt that was handed over. All that an adapter needs to find it again: it keeps no state that matters. */
+export interface JobRef {
+  readonly token: Token
+  readonly nativeId: NativeId
+  readonly jobType: string
+  /** This attempt's own directory on the transport's machine. */
+  readonly workdir: string
+}
+
+export type JobState =
+  | 'queued'
+  | 'held'
+  | 'running'
+  | 'suspended' // still alive
+  | 'succeeded'
+  | 'failed'
+  | 'cancelled' // final, and the scheduler said so
+  | 'unknown' // it answered, with a word that the adapter does not know
+
+interface Report {
+  /** The scheduler's own word: "PD", "5", "erred". Always kept, always shown. */
+  readonly nativeState?: string
+  /** A reason for people: HoldReason, squeue's %r, the head of a traceback. */
+  readonly message?: string
+  readonly cause?: 'walltime' | 'memory' | 'node' | 'preempted' | 'dependency' | 'submit'
+  readonly exitCode?: number
+  readonly startedAt?: Date
+  readonly endedAt?: Date
+}
+export interface JobPart extends Report {
+  readonly name: string
+  readonly state: JobState
+  readonly nativeId?: NativeId
+}
+
+export interface JobReport extends Report {
+  /** The scheduler's word on the whole job. Absent where it has none (a cluster of procs): the core then counts the parts. */
+  readonly state?: JobState
+  /** DAG nodes, procs, array tasks: always the complete list, in a stable order. */
+  readonly parts?: readonly JobPart[]
+}
+
+/** Job types and their schemas, as an adapter declares them. */
+export type Specs = Readonly<Record<string, z.ZodType>>
+
+export type SubmitRequest<S extends Specs = Specs> = {
+  [T in keyof S & string]: {
+    readonly jobType: T
+    readonly token: Token
+    /** As the user wrote it: any text. Carry it unchanged or not at all. */
+    readonly name: string
+    readonly spec: z.output<S[T]>
+    readonly workdir: string
+    /** Directories on this machine in which a relative input file is looked up, in this order: the job's workspace, the app's. */
+    readonly inputRoots: readonly string[]
+    /** The attempt before this one, where there was one: rescue a DAG from it. */
+    readonly previous?: JobRef
+    /** Where the job may report to. Goes into a file that only the job's account can read, never into argv or a ClassAd. */
+    readonly report?: { readonly url: string; readonly token: string }
+  }
+}[keyof S & string]
+
+/** 'ok': the request was taken, not carried out. An error concerns this job alone. */
+export type Answer = 'ok' | SchedulerError
+export interface HandedOver {
+  readonly token: Token
+  readonly jobType: string
+  readonly workdir: string
+  readonly handedOverAt: Date
+}
+export interface LogName {
+  readonly part?: string
+  readonly name: string
+  readonly size: number
+}
+export interface LogWindow {
+  readonly bytes: Uint8Array
+  readonly next: number
+  readonly end: boolean
+}
+
+/**
+ * A live connection to one scheduler record. Every method may throw SchedulerError and nothing else; a throw means that
+ * the question could not be asked. When `signal` aborts, the call ends within a second. The core trusts none of this: it
+ * races each call against a deadline, checks every answer, and ignores what it did not ask about.
+ */
+export interface Scheduler<R = SubmitRequest> {
+  /**
+   * Hands jobs over. An id: accepted. `invalid_job`, `rejected`: final for that job. Any other error: its fate is open and
+   * recover() will be asked. A missing token: not tried. What was accepted is returned, whatever becomes of the rest.
+   */
+  submit(jobs: readonly R[], signal: AbortSignal): Promise<ReadonlyMap<Token, NativeId | SchedulerError>>
+  /** One round trip for many jobs. A gap means "the answer did not mention it", never "done". */
+  status(jobs: readonly JobRef[], signal: AbortSignal): Promise<ReadonlyMap<Token, JobReport>>
+  /** Asks for an end; a later status() tells. Cancelling what is finished or absent is 'ok'. */
+  cancel(jobs: readonly JobRef[], signal: AbortSignal): Promise<ReadonlyMap<Token, Answer>>
+  /** Idempotent. */
+  close(): Promise<void>
+
+  // Optional. Present means supported: the page shows the button exactly then.
+
+  /** A second opinion on gaps: condor_history, sacct, the wrapper's exit-code file. Gaps as in status(). */
+  history?(jobs: readonly JobRef[], signal: AbortSignal): Promise<ReadonlyMap<Token, JobReport>>
+  /**
+   * After a crash: what became of attempts that were handed over without an answer being stored. An id: it is there.
+   * 'absent' promises that it is not there and can no longer arrive (a claim taken on the target, or the adapter's own
+   * wait); the core then retires the token for ever and submits the job again under a new one. A gap: cannot tell yet;
+   * it is asked again, and nothing is submitted meanwhile.
+   */
+  recover?(attempts: readonly HandedOver[], signal: AbortSignal): Promise<ReadonlyMap<Token, NativeId | 'absent'>>
+  hold?(jobs: readonly JobRef[], signal: AbortSignal): Promise<ReadonlyMap<Token, Answer>>
+  release?(jobs: readonly JobRef[], signal: AbortSignal): Promise<ReadonlyMap<Token, Answer>>
+  listLogs?(job: JobRef, signal: AbortSignal): Promise<readonly LogName[]>
+  /** At most `maxBytes` from offset `from`; `next` is the offset to ask for next time; `end`: nothing more will come. */
+  readLog?(job: JobRef, log: LogName, from: number, maxBytes: number, signal: AbortSignal): Promise<LogWindow>
+  /** Brings the results into `into`, a directory on our machine; answers the paths written. Safe to repeat. */
+  fetch?(job: JobRef, into: string, signal: AbortSignal): Promise<readonly string[]>
+  /** Removes what the attempt left on the target: its workdir, its pinned keys. Safe to repeat. */
+  cleanUp?(jobs: readonly JobRef[], signal: AbortSignal): Promise<ReadonlyMap<Token, Answer>>
+  /** The Test button. */
+  ping?(signal: AbortSignal): Promise<{ readonly version?: string }>
+  /** Facts and links for the admin page. The core reads none of it. */
+  info?(
+    signal: AbortSignal,
+  ): Promise<readonly { readonly label: string; readonly value: string; readonly href?: string }[]>
+}
+
+/** What a new record of the adapter starts with; an administrator may change each. */
+export interface AdapterDefaults {
+  /** Seconds between two polls of a record with active jobs. */
+  readonly pollSeconds: number
+  /** Ids in one question; more are asked in several. */
+  readonly maxIdsPerPoll: number
+  readonly maxSubmitsPerMinute: number
+  /** Jobs on the scheduler at once; the others wait as Pending. Absent: as many as it takes. */
+  readonly maxActiveJobs?: number
+}
+
+/** What an adapter module exports: plain data and one function. There is no base class. */
+export interface Adapter<Type extends string = string, C extends z.ZodType = z.ZodType, S extends Specs = Specs> {
+  /** The word for this kind of scheduler everywhere: "condor". */
+  readonly type: Type
+  readonly label: string
+  /** Validates the record and draws the admin form. */
+  readonly config: C
+  /** Fields of `config` that are encrypted at rest and never shown. Plain data: a mark inside the schema can get lost. */
+  readonly secrets: readonly string[]
+  /** One schema per job type. Its input types createJob's options; its output, which must be JSON, is stored and submitted. */
+  readonly specs: S
+  /** Other names under which a job type is accepted: { CONDORJOB: 'CONDOR' }. Resolved before anything is stored. */
+  readonly aliases?: Readonly<Record<string, keyof S & string>>
+  readonly defaults: AdapterDefaults
+  /**
+   * Set by an adapter that runs jobs on the machine of the process itself. Its records belong to the machine that made
+   * them, only a process there serves them, and where this machine has none, one of this name is made.
+   */
+  readonly thisMachine?: { readonly record: string }
+  /**
+   * False: this spec holds nothing that a scheduler could run, so its status is the app's and the callback's to set (a
+   * BASIC job without a command). Absent: every job of the adapter runs on a scheduler.
+   */
+  needsScheduler?(jobType: string, spec: unknown): boolean
+  /** Does no I/O: the first call does. */
+  connect(config: z.output<C>, context: AdapterContext): Scheduler<SubmitRequest<S>>
+}
+
+/** Options that every job has: a spec may not use these names. */
+export const RESERVED_OPTIONS: readonly string[] = [
+  'jobType',
+  'name',
+  'user',
+  'description',
+  'groups',
+  'scheduler',
+  'extendedProperties',
+  'processResults',
+  'parents',
+  'tags',
+  'workspace',
+]
+
+/** Checks an adapter as it is written down. Throws Error, naming what is wrong: a reserved option, an alias of nothing. */
+export const defineAdapter = <const Type extends string, C extends z.ZodType, S extends Specs>(
+  adapter: Adapter<Type, C, S> & { readonly secrets: readonly (keyof z.output<C> & string)[] },
+): Adapter<Type, C, S> => {
+  for (const [jobType, schema] of Object.entries(adapter.specs)) {
+    const fields = Object.keys((schema as { readonly shape?: object }).shape ?? {})
+    const reserved = fields.find((field) => RESERVED_OPTIONS.includes(field))
+    if (reserved) throw new Error(`The spec of ${jobType} has an option ${reserved}, which every job has already.`)
+  }
+  for (const [alias, jobType] of Object.entries(adapter.aliases ?? {})) {
+    if (!Object.hasOwn(adapter.specs, jobType))
+      throw new Error(`The alias ${alias} means ${jobType}, which is no job type of ${adapter.type}.`)
+  }
+  return adapter
+}
+
+/** Named by what the core does next, not by what went wrong. */
+export type SchedulerErrorCode =
+  | 'invalid_job' // the spec is wrong, the same job would fail again: the job ends in Error
+  | 'rejected' // the scheduler said no (account, quota, limits): the job ends in Error, with its words
+  | 'unavailable' // could not ask: no job changes; back off, health "degraded"
+  | 'auth' // credentials refused: as unavailable, health "blocked", asked every 15 minutes and at once after an edit
+  | 'protocol' // the answer cannot be understood: as unavailable, the raw text (redacted) in the log
+export class SchedulerError extends Error {
+  override readonly name = 'SchedulerError'
+  readonly code: SchedulerErrorCode
+  constructor(code: SchedulerErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+export interface Logger {
+  debug(f: object, m?: string): void
+  info(f: object, m?: string): void
+  warn(f: object, m?: string): void
+  error(f: object, m?: string): void
+}
+export interface AdapterContext {
+  readonly log: Logger
+  readonly now: () => Date
+  readonly transport: Transport
+  readonly fetch: typeof globalThis.fetch
+}
+
+/** Where commands run and files live: this machine, or a host over SSH. It alone quotes; it throws SchedulerError for a failed link. */
+export interface Transport {
+  /** A command that fails is a result. */
+  exec(argv: readonly [string, ...string[]], options?: ExecOptions): Promise<ExecResult>
+  /** undefined: there is no such file. */
+  read(path: string, from?: number, maxBytes?: number): Promise<Uint8Array | undefined>
+  write(path: string, data: string | Uint8Array, mode?: number): Promise<void>
+  put(localPath: string, remotePath: string): Promise<void>
+  get(remotePath: string, localPath: string): Promise<void>
+  list(path: string): Promise<readonly { readonly name: string; readonly size: number; readonly directory: boolean }[]>
+  mkdir(path: string): Promise<void>
+  remove(path: string): Promise<void>
+  close(): Promise<void>
+}
+export interface ExecOptions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly stdin?: string | Uint8Array
+  readonly timeoutMs?: number
+  readonly maxBytes?: number
+  readonly signal?: AbortSignal
+}
+export interface ExecResult {
+  readonly code: number | null
+  readonly stdout: Uint8Array
+  readonly stderr: Uint8Array
+}
+
+// --- what createJob accepts, from the adapters passed to createTelesto ------------------------------------------------
+
+/** Options of every job, whatever its type. An adapter's spec may not use these names. */
+export interface JobOptions {
+  readonly name: string
+  readonly user: string
+  readonly description?: string
+  /** One group or many, of 1 to 255 characters each. */
+  readonly groups?: string | readonly string[]
+  /** The name of a scheduler setting of the app, or a record given by `getScheduler`. */
+  readonly scheduler?: string | { readonly id: number; readonly name: string }
+  readonly extendedProperties?: Readonly<Record<string, unknown>>
+  readonly processResults?: string
+  /** Jobs of the same app that must be Complete first. */
+  readonly parents?: readonly number[]
+  readonly tags?: Readonly<Record<string, string>>
+  /** The directory in which the job's attempts get theirs; absolute, inside the app's roots. Default: one for each user. */
+  readonly workspace?: string
+}
+type SpecOf<A> = A extends Adapter<string, z.ZodType, infer S> ? S : never
+type OptionsOf<S> = {
+  [T in keyof S & string]: JobOptions & { readonly jobType: T } & (S[T] extends z.ZodType ? z.input<S[T]> : never)
+}[keyof S & string]
+/** The union over all job types of the adapters: `jobType` decides which options are legal. */
+export type CreateJobOptions<A extends readonly Adapter[]> = { [K in keyof A]: OptionsOf<SpecOf<A[K]>> }[number]

@@ -1,0 +1,18 @@
+import { SchedulerError } from '../adapter.js'
+
+/**
+ * One word of a POSIX shell command that means exactly `text`: quotes, newlines, `$`, `;` and UTF-8 survive byte for
+ * byte. Always in single quotes, so that no word can become a reserved word, an assignment, an alias or a pattern.
+ *
+ * Throws SchedulerError `invalid_job` for what cannot be carried: a NUL character (no argument can hold one) and a lone
+ * surrogate (it has no UTF-8, and would arrive as another character).
+ */
+export const quote = (text: string): string => {
+  if (text.includes('\0')) throw new SchedulerError('invalid_job', 'A command, a path or a value cannot contain NUL.')
+  if (!text.isWellFormed())
+    throw new SchedulerError('invalid_job', 'A command, a path or a value must be valid Unicode.')
+  return `'${text.replaceAll("'", "'\\''")}'`
+}
+
+/** A whole command, each word quoted. Throws as `quote` does. */
+export const quoteAll = (argv: readonly string[]): string => argv.map(quote).join(' ')

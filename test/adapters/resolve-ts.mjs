@@ -1,0 +1,13 @@
+// Lets plain node run the TypeScript sources, whose imports name the compiled files.
+import { registerHooks } from 'node:module'
+
+registerHooks({
+  resolve(specifier, context, next) {
+    try {
+      return next(specifier, context)
+    } catch (error) {
+      if (!specifier.startsWith('.') || !specifier.endsWith('.js')) throw error
+      return next(specifier.replace(/\.js$/, '.ts'), context)
+    }
+  },
+})
