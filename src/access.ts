@@ -1,0 +1,52 @@
+import type { JobFilter } from './filters.js'
+
+/** A person, as the host's `identify(req)` tells. */
+export interface User {
+  readonly id: string
+  /** Shown on pages. Absent: the id. */
+  readonly name?: string
+  readonly groups?: readonly string[]
+  readonly isAdmin?: boolean
+}
+
+/** What a person can ask of a job. */
+export type Action =
+  | 'read'
+  | 'edit'
+  | 'execute'
+  | 'stop'
+  | 'pause'
+  | 'resume'
+  | 'resubmit'
+  | 'collect'
+  | 'delete'
+  | 'updateStatus'
+
+/** What `may` is told of a job. */
+export interface JobOwnership {
+  readonly id: number
+  readonly app: string
+  readonly user: string
+  readonly groups: readonly string[]
+}
+
+/**
+ * Who may see and do what. `visible` bounds `may`: what a user does not see does not exist for them.
+ * Both are asked on every read and every action of `telesto.as(user)`, `req.telesto` and the pages.
+ */
+export interface Access {
+  /** A filter for every list, count, event and bulk action; null: nothing at all. */
+  visible(user: User): JobFilter | null
+  may(user: User, action: Action, job: JobOwnership): boolean
+}
+
+/** Owner, member of one of the job's groups, admin. */
+export const defaultAccess: Access = {
+  visible: (user) => {
+    if (user.isAdmin === true) return {}
+    const groups = user.groups ?? []
+    return groups.length === 0 ? { user: user.id } : { or: [{ user: user.id }, { groups }] }
+  },
+  may: (user, _action, job) =>
+    user.isAdmin === true || job.user === user.id || (user.groups ?? []).some((group) => job.groups.includes(group)),
+}

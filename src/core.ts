@@ -1,0 +1,92 @@
+import type { Access } from './access.js'
+import type { Logger } from './adapter.js'
+import type { Clock } from './clock.js'
+import type { Connections } from './connections.js'
+import { TelestoError } from './errors.js'
+import type { Job } from './job.js'
+import type { Questions } from './logs.js'
+import type { Pokes } from './pokes.js'
+import type { Registry } from './registry.js'
+import type { ReportTokens } from './report-token.js'
+import type { Database } from './store/database.js'
+
+/** A named slot of an app, to which an administrator assigns a scheduler record. */
+export interface SchedulerSettingDeclaration {
+  /** The type of adapter that the app expects: "condor". */
+  readonly adapter: string
+  readonly description?: string
+  /** Shown to the administrator as missing while nothing is assigned. */
+  readonly required?: boolean
+}
+
+/** What a function that processes results is given beside the job. */
+export interface ResultsContext {
+  /** The attempt's directory on this machine, absolute: what the job wrote and what was fetched. */
+  readonly directory: string
+  /** Unique for the attempt, and the same each time that its results are processed: a key for what must happen once. */
+  readonly idempotencyKey: string
+  /** Aborts when Telesto closes or another process has taken over. */
+  readonly signal: AbortSignal
+}
+
+/**
+ * Runs when a job's results are here, at least once. What it sets on `job` (extendedProperties, statusMessage, description,
+ * tags, progress) commits together with Complete; it need not save. An error is retried, about ten times in an hour.
+ */
+export type ProcessResults = (job: Job, results: ResultsContext) => void | Promise<void>
+
+/** An app as it was declared in this process. */
+export interface App {
+  readonly name: string
+  readonly schedulerSettings: Readonly<Record<string, SchedulerSettingDeclaration>>
+  readonly processResults: Readonly<Record<string, ProcessResults>>
+  /** Where relative input files are looked up after the job's own workspace. */
+  readonly workspace: string
+  /** Directories in which a job's own workspace may lie, beside the default. */
+  readonly workspaceRoots: readonly string[]
+}
+
+/** Absolute addresses, from the `url` that the host configured alone; never from a request. */
+export interface Urls {
+  /** Path (and, where the host configured it, origin) of a page of Telesto. */
+  page(path: string): string
+  /** Where a job reports to; undefined without a configured `url`. */
+  callback(jobId: number): string | undefined
+}
+
+/** All that the parts of one Telesto share. Two in one process share nothing else. */
+export interface Core {
+  readonly database: Database
+  readonly clock: Clock
+  readonly log: Logger
+  readonly registry: Registry
+  readonly access: Access
+  readonly urls: Urls
+  readonly tokens: ReportTokens
+  readonly connections: Connections
+  readonly pokes: Pokes
+  readonly questions: Questions
+  /** The root of all directories of jobs, absolute. */
+  readonly jobsRoot: string
+  /** Identifies this machine in records that belong to one. */
+  readonly machine: string
+  /** Unique for this process: the owner of its leases. */
+  readonly owner: string
+  /** How long a lease lasts without renewal, in milliseconds. Calls of adapters end before it. */
+  readonly leaseMs: number
+  readonly apps: Map<string, App>
+  /** Something was committed that loops or viewers wait for. */
+  readonly committed: () => void
+}
+
+export const appOf = (core: Pick<Core, 'apps'>, name: string): App => {
+  const app = core.apps.get(name)
+  if (app) return app
+  throw new TelestoError(
+    'unknown_app',
+    `The app ${JSON.stringify(name)} is not declared in this process: telesto.app(name).`,
+    {
+      field: 'app',
+    },
+  )
+}

@@ -1,0 +1,146 @@
+import type { JobPart, JobReport, JobState } from './adapter.js'
+import { isSettled, type StatusCode } from './status.js'
+
+/** Why a job is in Error, or was aborted: an adapter's word, or one of the core's own. */
+export type Cause = NonNullable<JobReport['cause']> | 'lost' | 'results'
+
+/** A job without news before it is given up: this many answered polls that do not mention it ... */
+export const LOST_AFTER_POLLS = 3
+/** ... over at least this many milliseconds. */
+export const LOST_AFTER_MS = 120_000
+/** How long a job in Error, cause "lost", is still asked about, in milliseconds. */
+export const LOST_WATCH_MS = 24 * 3_600_000
+
+/** What decide() needs to know of a job. Times are milliseconds by the database's clock. */
+export interface Situation {
+  readonly statusCode: StatusCode
+  readonly statusChangedAt: number
+  readonly startTime: number | null
+  readonly cause: string | null
+  readonly nativeState: string | null
+  readonly reason: string | null
+  readonly exitCode: number | null
+  /** A person asked for the end of the job. */
+  readonly cancelOrdered: boolean
+  readonly gapCount: number
+  readonly gapSince: number | null
+}
+
+/** Columns to change; a column that is absent stays. `status` is present exactly when the status changes. */
+export interface Decision {
+  readonly status?: StatusCode
+  readonly startTime?: number
+  readonly completionTime?: number
+  readonly cause?: Cause | null
+  readonly nativeState?: string | null
+  readonly reason?: string | null
+  readonly exitCode?: number | null
+  readonly gapCount?: number
+  readonly gapSince?: number | null
+  /** The scheduler itself said that the attempt ended. */
+  readonly ended?: true
+  /** A job that ran is queued again (evicted, requeued): legitimate, and told in an event. */
+  readonly requeued?: true
+}
+
+/** A poll was answered and did not mention the job, and neither did the history. */
+export type Gap = 'gap'
+
+/**
+ * What one answer about one job means. Pure. `asked` is when the question was asked: an answer to a question that is older
+ * than the last change of status says nothing.
+ */
+export const decide = (job: Situation, report: JobReport | Gap, asked: number): Decision => {
+  const lost = job.statusCode === 'ERR' && job.cause === 'lost'
+  if (job.statusCode === 'RES' || (isSettled(job) && !lost)) return {}
+  if (asked <= job.statusChangedAt) return {}
+  if (report === 'gap') return lost ? {} : decideGap(job, asked)
+
+  const seen = { ...(job.gapCount > 0 ? { gapCount: 0, gapSince: null } : {}), ...facts(job, report) }
+  const state = overall(report)
+  switch (state) {
+    case 'unknown':
+      return seen
+    case 'queued':
+      return {
+        ...seen,
+        ...to(job, 'SUB'),
+        ...(job.statusCode === 'RUN' ? { requeued: true } : {}),
+      }
+    case 'held':
+    case 'suspended':
+      return { ...seen, ...started(job, report), ...to(job, 'PAS') }
+    case 'running':
+      return { ...seen, ...started(job, report, asked), ...to(job, 'RUN') }
+    case 'various':
+      return { ...seen, ...started(job, report, asked), ...to(job, 'VAR') }
+    case 'succeeded':
+      return { ...seen, ...started(job, report), ...end(job, report, 'RES', asked) }
+    case 'cancelled':
+      return { ...seen, ...started(job, report), ...end(job, report, 'ABT', asked) }
+    case 'mixed':
+      return { ...seen, ...started(job, report), ...end(job, report, 'VCP', asked) }
+    case 'failed':
+      return { ...seen, ...started(job, report), ...end(job, report, 'ERR', asked) }
+  }
+}
+
+const decideGap = (job: Situation, asked: number): Decision => {
+  const gap = { gapCount: job.gapCount + 1, gapSince: job.gapSince ?? asked }
+  if (gap.gapCount < LOST_AFTER_POLLS || asked - gap.gapSince < LOST_AFTER_MS) return gap
+  if (job.cancelOrdered) {
+    const reason = 'The job was asked to stop, and the scheduler no longer knows it.'
+    return { ...gap, status: 'ABT', completionTime: asked, reason }
+  }
+  const reason = 'The scheduler no longer knows this job and left no record of it.'
+  return { ...gap, status: 'ERR', completionTime: asked, cause: 'lost', reason }
+}
+
+type Overall = JobState | 'various' | 'mixed'
+
+/** The scheduler's word on the whole; where it has none, what its parts add up to. */
+const overall = (report: JobReport): Overall => {
+  const parts = report.parts ?? []
+  if (report.state === 'succeeded' && (report.exitCode ?? 0) !== 0) return 'failed'
+  if (report.state === 'failed' && parts.some((part) => part.state === 'succeeded')) return 'mixed'
+  return report.state ?? sum(parts)
+}
+
+const FINAL: ReadonlySet<JobState> = new Set(['succeeded', 'failed', 'cancelled'])
+
+const sum = (parts: readonly JobPart[]): Overall => {
+  const states = new Set(parts.map((part) => part.state))
+  const [only, ...others] = states
+  if (only === undefined) return 'unknown'
+  if (others.length === 0) return only
+  if (![...states].every((state) => FINAL.has(state))) return 'various'
+  return states.has('succeeded') ? 'mixed' : 'failed'
+}
+
+const to = (job: Situation, status: StatusCode): Decision =>
+  job.statusCode === status ? {} : { status, ...(job.cause === null ? {} : { cause: null }) }
+
+const started = (job: Situation, report: JobReport, otherwise?: number): Decision => {
+  const startTime = report.startedAt?.getTime() ?? job.startTime ?? otherwise
+  return startTime === undefined || startTime === null || startTime === job.startTime ? {} : { startTime }
+}
+
+const end = (job: Situation, report: JobReport, status: StatusCode, asked: number): Decision => ({
+  ...to(job, status),
+  ended: true,
+  cause: report.cause ?? null,
+  // The computation has ended; a job with results is settled, and has its completionTime, once they are collected.
+  ...(status === 'RES' ? {} : { completionTime: report.endedAt?.getTime() ?? asked }),
+})
+
+/** What is shown beside the status: the native word, the reason, the exit code. Only what differs. */
+const facts = (job: Situation, report: JobReport): Decision => {
+  const nativeState = report.nativeState ?? null
+  const reason = report.message ?? null
+  const exitCode = report.exitCode ?? null
+  return {
+    ...(nativeState === job.nativeState ? {} : { nativeState }),
+    ...(reason === job.reason ? {} : { reason }),
+    ...(exitCode === job.exitCode ? {} : { exitCode }),
+  }
+}

@@ -1,0 +1,134 @@
+import type { Answer, JobPart, JobReport, JobState, Logger, NativeId, Token } from '../adapter.js'
+import { SchedulerError } from '../adapter.js'
+import { asSchedulerError, isSchedulerError } from './ask.js'
+
+// What an adapter answers is checked like a stranger's: of the right shape, and about what was asked.
+
+const garbage = (what: string): never => {
+  throw new SchedulerError('protocol', `The adapter's answer cannot be understood: ${what}.`)
+}
+
+/** The entries of an answer that are about one of `asked`; the others are ignored and logged. Throws `protocol`. */
+const entriesOf = <T>(
+  answer: unknown,
+  asked: ReadonlySet<Token>,
+  log: Logger,
+  value: (one: unknown, token: Token) => T,
+): Map<Token, T> => {
+  if (!(answer instanceof Map)) return garbage('it is no Map')
+  const found = new Map<Token, T>()
+  const strangers: unknown[] = []
+  for (const [token, one] of answer) {
+    if (typeof token === 'string' && asked.has(token)) found.set(token, value(one, token))
+    else strangers.push(token)
+  }
+  if (strangers.length > 0)
+    log.warn(
+      { tokens: strangers.slice(0, 10), count: strangers.length },
+      'an adapter answered about jobs that nobody asked about',
+    )
+  return found
+}
+
+const STATES: ReadonlySet<unknown> = new Set<JobState>([
+  'queued',
+  'held',
+  'running',
+  'suspended',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'unknown',
+])
+const CAUSES: ReadonlySet<unknown> = new Set(['walltime', 'memory', 'node', 'preempted', 'dependency', 'submit'])
+/** The longest text of an adapter that is kept. */
+const MAX_TEXT = 8192
+
+const text = (value: unknown, field: string): string | undefined => {
+  if (value === undefined) return undefined
+  return typeof value === 'string' ? value.slice(0, MAX_TEXT).toWellFormed() : garbage(`${field} is no string`)
+}
+const time = (value: unknown, field: string): Date | undefined => {
+  if (value === undefined) return undefined
+  return value instanceof Date && Number.isFinite(value.getTime()) ? value : garbage(`${field} is no time`)
+}
+
+const facts = (one: Record<string, unknown>) => {
+  const { cause, exitCode } = one
+  if (cause !== undefined && !CAUSES.has(cause)) garbage('its cause is unknown')
+  if (exitCode !== undefined && !Number.isSafeInteger(exitCode)) garbage('its exitCode is no whole number')
+  const known = {
+    nativeState: text(one.nativeState, 'nativeState'),
+    message: text(one.message, 'message'),
+    startedAt: time(one.startedAt, 'startedAt'),
+    endedAt: time(one.endedAt, 'endedAt'),
+    cause: cause as JobReport['cause'],
+    exitCode: exitCode as number | undefined,
+  }
+  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)) as Omit<
+    JobReport,
+    'state' | 'parts'
+  >
+}
+
+const object = (value: unknown): Record<string, unknown> =>
+  typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : garbage('a report is no object')
+
+const part = (value: unknown): JobPart => {
+  const one = object(value)
+  if (typeof one.name !== 'string' || one.name === '') garbage('a part has no name')
+  if (!STATES.has(one.state)) garbage('the state of a part is unknown')
+  const nativeId = text(one.nativeId, 'nativeId')
+  return {
+    name: one.name as string,
+    state: one.state as JobState,
+    ...facts(one),
+    ...(nativeId === undefined ? {} : { nativeId }),
+  }
+}
+
+const jobReport = (value: unknown): JobReport => {
+  const one = object(value)
+  if (one.state !== undefined && !STATES.has(one.state)) garbage(`the state ${JSON.stringify(one.state)} is unknown`)
+  if (one.parts !== undefined && !Array.isArray(one.parts)) garbage('its parts are no list')
+  const parts = (one.parts as unknown[] | undefined)?.map(part)
+  if (parts && new Set(parts.map(({ name }) => name)).size !== parts.length) garbage('two parts have one name')
+  return {
+    ...facts(one),
+    ...(one.state === undefined ? {} : { state: one.state as JobState }),
+    ...(parts ? { parts } : {}),
+  }
+}
+
+const nativeId = (value: unknown): NativeId =>
+  typeof value === 'string' && value !== '' && value.length <= 1024
+    ? value
+    : garbage('a native id is no text of 1 to 1024 characters')
+
+export const checkedReports = (answer: unknown, asked: ReadonlySet<Token>, log: Logger): Map<Token, JobReport> =>
+  entriesOf(answer, asked, log, jobReport)
+
+export const checkedSubmissions = (
+  answer: unknown,
+  asked: ReadonlySet<Token>,
+  log: Logger,
+): Map<Token, NativeId | SchedulerError> =>
+  entriesOf(answer, asked, log, (one) => {
+    if (isSchedulerError(one)) return one
+    try {
+      return nativeId(one)
+    } catch (error) {
+      return asSchedulerError(error) // The others were accepted all the same; the fate of this one is open.
+    }
+  })
+
+export const checkedRecoveries = (
+  answer: unknown,
+  asked: ReadonlySet<Token>,
+  log: Logger,
+): Map<Token, NativeId | 'absent'> => entriesOf(answer, asked, log, nativeId)
+
+export const checkedAnswers = (answer: unknown, asked: ReadonlySet<Token>, log: Logger): Map<Token, Answer> =>
+  entriesOf(answer, asked, log, (one) =>
+    one === 'ok' || isSchedulerError(one) ? one : garbage('an answer is neither ok nor an error'),
+  )

@@ -1,0 +1,135 @@
+import path from 'node:path'
+import type { Scheduler } from '../adapter.js'
+import type { Core, ProcessResults, ResultsContext } from '../core.js'
+import { isInside } from '../directories.js'
+import { nowIn, type Transaction } from '../store/database.js'
+import { readJob, type WholeJob } from '../store/jobs.js'
+import { readScheduler } from '../store/schedulers.js'
+import { change, changeAttempt } from '../store/transition.js'
+import { ask } from './ask.js'
+import { backoff } from './backoff.js'
+import { type Lease, leaseCollect } from './lease.js'
+import { refOf, type Tracked, trackedAttempt } from './tracked.js'
+
+/** Results that cannot be collected are tried so often, ... */
+export const COLLECT_TRIES = 10
+/** ... over about an hour: the pauses double from this. */
+const FIRST_PAUSE_MS = 7_000
+/** A job whose function nobody here has registered is looked at again after this time. */
+const UNREGISTERED_PAUSE_MS = 30_000
+
+/** What the manager adds to the engine: it runs an app's function on the job, and answers how to commit what that set. */
+export type RunProcessResults = (
+  process: ProcessResults,
+  job: WholeJob,
+  context: ResultsContext,
+) => Promise<(tx: Transaction) => Promise<void>>
+
+/** Collects one attempt's results if they are due and nobody else does: fetch, process, Complete. */
+export const collect = async (
+  core: Core,
+  run: RunProcessResults,
+  attemptId: number,
+  signal: AbortSignal,
+): Promise<void> => {
+  const lease = await leaseCollect(core, attemptId, signal)
+  if (!lease) return
+  try {
+    const job = await trackedAttempt(core.database, attemptId)
+    if (!job || job.deletedAt !== null || (job.statusCode !== 'RES' && job.statusCode !== 'VCP')) {
+      await core.database.write(async (tx) => await changeAttempt(tx, attemptId, { collectDueAt: null }))
+      return
+    }
+    await collectJob(core, run, job, lease)
+  } finally {
+    await lease.release()
+  }
+}
+
+const collectJob = async (core: Core, run: RunProcessResults, job: Tracked, lease: Lease): Promise<void> => {
+  const whole = await readJob(core.database, job.id)
+  if (!whole) return
+  const name = whole.row.processResults
+  const process = name === null ? undefined : core.apps.get(job.app)?.processResults[name]
+  if (name !== null && !process) {
+    const collectError = `No process has registered the function ${JSON.stringify(name)} of the app ${job.app}; the results wait for it.`
+    return await postpone(core, job, { collectError }, UNREGISTERED_PAUSE_MS)
+  }
+  try {
+    await fetchResults(core, whole, job, lease)
+    const context = { directory: job.workdir, idempotencyKey: job.token, signal: lease.signal }
+    const commit = process ? await run(process, whole, context) : async () => {}
+    if (lease.signal.aborted) return
+    await complete(core, job, commit)
+  } catch (error) {
+    if (!lease.signal.aborted) await failedOnce(core, job, error instanceof Error ? error.message : String(error))
+  }
+}
+
+const fetchResults = async (core: Core, whole: WholeJob, job: Tracked, lease: Lease): Promise<void> => {
+  if (whole.row.attemptSchedulerId === null || job.nativeId === null) return
+  const record = await readScheduler(core.database, whole.row.attemptSchedulerId)
+  if (!record) return
+  const scheduler: Scheduler = core.connections.of(record)
+  const fetch = scheduler.fetch?.bind(scheduler)
+  if (!fetch) return
+  const deadlineMs = (core.leaseMs * 2) / 3
+  const paths = await ask(core.clock, async (signal) => await fetch(refOf(job), job.workdir, signal), {
+    deadlineMs,
+    signal: lease.signal,
+  })
+  const outside = Array.isArray(paths)
+    ? paths.find((one) => !isInside(job.workdir, path.resolve(job.workdir, String(one))))
+    : 'no list of paths'
+  if (outside !== undefined) throw new Error(`The adapter wrote outside the job's directory: ${String(outside)}`)
+}
+
+/** Complete (a job with failed parts stays Various-Complete), together with what the function set. */
+const complete = async (core: Core, job: Tracked, commit: (tx: Transaction) => Promise<void>): Promise<void> => {
+  await core.database.write(async (tx) => {
+    const now = await nowIn(core.database, tx)
+    const settled = job.statusCode === 'RES' ? { status: 'COM' as const, completionTime: now, reason: null } : {}
+    const done = await change(tx, job, now, {
+      job: settled,
+      attempt: { collectDueAt: null, collectTries: 0, collectError: null },
+    })
+    if (done) await commit(tx)
+  })
+  core.committed()
+}
+
+const failedOnce = async (core: Core, job: Tracked, message: string): Promise<void> => {
+  const [row] = await core.database.all<{ tries: number }>(
+    'SELECT collect_tries AS tries FROM telesto_attempts WHERE id = $1',
+    [job.attemptId],
+  )
+  const tries = (row?.tries ?? 0) + 1
+  const error = `The results could not be collected: ${message}`.slice(0, 8192).toWellFormed()
+  core.log.warn({ job: job.id, tries, error }, 'collecting results failed')
+  if (tries < COLLECT_TRIES) {
+    const change = { collectTries: tries, collectError: error }
+    return await postpone(core, job, change, backoff(tries, FIRST_PAUSE_MS, Number.POSITIVE_INFINITY))
+  }
+  await core.database.write(async (tx) => {
+    const now = await nowIn(core.database, tx)
+    const status = job.statusCode === 'RES' ? { status: 'ERR' as const, completionTime: now } : {}
+    await change(tx, job, now, {
+      job: { ...status, cause: 'results', reason: error },
+      attempt: { collectDueAt: null, collectTries: tries, collectError: null },
+    })
+  })
+  core.committed()
+}
+
+const postpone = async (
+  core: Core,
+  job: Tracked,
+  wanted: { readonly collectTries?: number; readonly collectError: string },
+  pauseMs: number,
+): Promise<void> => {
+  await core.database.write(async (tx) => {
+    const now = await nowIn(core.database, tx)
+    await change(tx, job, now, { attempt: { ...wanted, collectDueAt: now + pauseMs } })
+  })
+  core.committed()
+}

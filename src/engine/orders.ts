@@ -1,0 +1,265 @@
+import { UNCERTAIN } from '../actions.js'
+import type { Answer, JobRef, Scheduler } from '../adapter.js'
+import { SchedulerError } from '../adapter.js'
+import type { Core } from '../core.js'
+import { nowIn, type Transaction } from '../store/database.js'
+import { insertEvents } from '../store/events.js'
+import { readScheduler, type SchedulerRow } from '../store/schedulers.js'
+import { change, changeAttempt } from '../store/transition.js'
+import { checkedAnswers, checkedRecoveries, checkedReports } from './answers.js'
+import { ask, asSchedulerError } from './ask.js'
+import { backoff } from './backoff.js'
+import { answered, failed } from './health.js'
+import { type Lease, leaseRecord } from './lease.js'
+import { shortestPause } from './pace.js'
+import { type CleanUp, isEmpty, type Plan, planOrders, type Stray } from './plan.js'
+import { aborted, accept, pollSoon, retireToken, stayOpen, submit } from './submit.js'
+import { refOf, type Tracked } from './tracked.js'
+
+/** The longest pause before an order is repeated, in milliseconds. */
+const MAX_REPEAT_MS = 60_000
+const FAR_MS = 365 * 24 * 3_600_000
+
+/** Carries out what people asked of this record's jobs, if there is anything and nobody else does. */
+export const carryOutOrders = async (core: Core, recordId: number, signal: AbortSignal): Promise<void> => {
+  const record = await readScheduler(core.database, recordId)
+  // Looked at before the lease is taken: jobs that wait for a free slot cost no write.
+  if (!record || isEmpty(await planOrders(core, record))) return
+  const leased = await leaseRecord(core, 'orders', recordId, signal)
+  if (!leased) return
+  try {
+    await turn(core, leased.record, leased.lease)
+  } catch (thrown) {
+    const error = asSchedulerError(thrown)
+    leased.lease.end()
+    core.connections.drop(recordId)
+    await core.database.write(
+      async (tx) => await failed(core, tx, leased.record, 'orders', await nowIn(core.database, tx), error),
+    )
+    core.committed()
+  }
+}
+
+const turn = async (core: Core, record: SchedulerRow, lease: Lease): Promise<void> => {
+  const plan = await planOrders(core, record)
+  const scheduler = core.connections.of(record)
+  const call = <T>(question: (signal: AbortSignal) => Promise<T>): Promise<T> =>
+    ask(core.clock, question, { deadlineMs: (core.leaseMs * 2) / 3, signal: lease.signal })
+  const work: Work = { core, record, scheduler, lease, call }
+  await abortOrphans(work, plan)
+  await recoverOpen(work, plan.open)
+  await repeat(work, 'cancel', plan.cancel)
+  await repeat(work, 'hold', plan.hold)
+  await repeat(work, 'release', plan.release)
+  await chaseStrays(work, plan.strays)
+  await cleanUp(work, plan.cleanUp)
+  const wanted = plan.submit.filter((job) => !plan.orphans.some((orphan) => orphan.id === job.id))
+  if (wanted.length > 0) await submit(core, record, scheduler, lease, wanted)
+  lease.end()
+  await core.database.write(async (tx) => {
+    const now = await nowIn(core.database, tx)
+    await answered(core, tx, record, 'orders', now, now)
+  })
+}
+
+interface Work {
+  readonly core: Core
+  readonly record: SchedulerRow
+  readonly scheduler: Scheduler
+  readonly lease: Lease
+  readonly call: <T>(question: (signal: AbortSignal) => Promise<T>) => Promise<T>
+}
+
+const commit = async (work: Work, changes: (tx: Transaction, now: number) => Promise<void>): Promise<void> => {
+  const { database } = work.core
+  await database.write(async (tx) => await changes(tx, await nowIn(database, tx)))
+  work.core.committed()
+}
+
+const abortOrphans = async (work: Work, { orphans }: Plan): Promise<void> => {
+  if (orphans.length === 0) return
+  await commit(work, async (tx, now) => {
+    for (const job of orphans) {
+      const reason = `Job ${job.parentId}, for which this job waited, did not complete.`
+      await change(tx, job, now, {
+        job: { status: 'ABT', cause: 'dependency', reason, completionTime: now },
+        attempt: { ended: 1 },
+      })
+    }
+  })
+}
+
+/** What became of attempts that were handed over without an answer? Until that is known, nothing is submitted again. */
+const recoverOpen = async (work: Work, open: readonly Tracked[]): Promise<void> => {
+  if (open.length === 0) return
+  const { core, record, scheduler } = work
+  const recover = scheduler.recover?.bind(scheduler)
+  if (!recover) return await leaveUncertain(work, open)
+  const attempts = open.map((job) => ({
+    token: job.token,
+    jobType: job.jobType,
+    workdir: job.workdir,
+    handedOverAt: new Date(job.handedOverAt ?? 0),
+  }))
+  const tokens = new Set(open.map((job) => job.token))
+  const found = checkedRecoveries(await work.call(async (signal) => await recover(attempts, signal)), tokens, core.log)
+  await commit(work, async (tx, now) => {
+    for (const job of open) {
+      const fate = found.get(job.token)
+      if (fate === undefined)
+        await stayOpen(tx, job, job.token, 'The scheduler cannot tell yet whether it has the job.', now)
+      else if (fate !== 'absent') await accept(tx, record, job, job.token, fate, now)
+      else if (job.orderName === 'cancel') await aborted(tx, job, now)
+      else await retireToken(tx, job, now)
+    }
+    await pollSoon(tx, record, now)
+  })
+}
+
+/** An adapter that cannot recover: a person decides. Stopping is taken as the answer that the job is not wanted. */
+const leaveUncertain = async (work: Work, open: readonly Tracked[]): Promise<void> => {
+  const reason = `${UNCERTAIN}: the scheduler may or may not have the job, and cannot be asked. Stop or resubmit it.`
+  await commit(work, async (tx, now) => {
+    for (const job of open) {
+      if (job.orderName === 'cancel') {
+        await aborted(tx, job, now, 'Stopped while it was uncertain whether the scheduler has the job.')
+        continue
+      }
+      await changeAttempt(tx, job.attemptId, { orderError: reason, orderDueAt: now + FAR_MS })
+      await insertEvents(tx, now, [
+        { kind: 'note', app: job.app, jobId: job.id, attempt: job.attemptNumber, data: { reason } },
+      ])
+    }
+  })
+}
+
+/** Orders to accepted jobs, repeated until a poll shows that they were carried out. */
+const repeat = async (work: Work, order: 'cancel' | 'hold' | 'release', jobs: readonly Tracked[]): Promise<void> => {
+  if (jobs.length === 0) return
+  const { core, scheduler } = work
+  const method = scheduler[order]?.bind(scheduler)
+  if (!method) return await giveUp(work, order, jobs)
+  const answers = await inChunks(work, jobs.map(refOf), method)
+  await commit(work, async (tx, now) => {
+    for (const job of jobs) {
+      const answer = answers.get(job.token)
+      const final =
+        answer !== undefined && answer !== 'ok' && (answer.code === 'rejected' || answer.code === 'invalid_job')
+      if (final && order !== 'cancel') await dropOrder(tx, job, order, answer.message, now)
+      else await again(work, tx, job, answer, now)
+    }
+    await pollSoon(tx, work.record, now)
+  })
+  core.log.debug({ scheduler: work.record.name, order, jobs: jobs.length }, 'orders were given')
+}
+
+const again = async (
+  work: Work,
+  tx: Transaction,
+  job: Tracked,
+  answer: Answer | undefined,
+  now: number,
+): Promise<void> => {
+  const tries = job.orderTries + 1
+  const pause = Math.max(backoff(tries, 1000, MAX_REPEAT_MS), 2 * shortestPause(work.record))
+  await tx.run(
+    `UPDATE telesto_attempts SET order_tries = $1, order_due_at = $2, order_error = $3 WHERE id = $4 AND order_name = $5 AND token = $6`,
+    [
+      tries,
+      now + pause,
+      answer === undefined || answer === 'ok' ? null : answer.message.slice(0, 2048),
+      job.attemptId,
+      job.orderName,
+      job.token,
+    ],
+  )
+}
+
+const dropOrder = async (tx: Transaction, job: Tracked, order: string, message: string, now: number): Promise<void> => {
+  const reason = `The scheduler refused to ${order} the job: ${message}`
+  const event = { kind: 'note' as const, app: job.app, jobId: job.id, attempt: job.attemptNumber, data: { reason } }
+  await change(tx, job, now, { attempt: { orderName: null, orderError: null }, order: true, events: [event] })
+}
+
+const giveUp = async (work: Work, order: string, jobs: readonly Tracked[]): Promise<void> => {
+  await commit(work, async (tx, now) => {
+    for (const job of jobs) await dropOrder(tx, job, order, 'it has no such operation', now)
+  })
+}
+
+/** One call for each `maxIdsPerPoll` jobs. */
+const inChunks = async (
+  work: Work,
+  refs: readonly JobRef[],
+  method: (jobs: readonly JobRef[], signal: AbortSignal) => Promise<ReadonlyMap<string, Answer>>,
+): Promise<Map<string, Answer>> => {
+  const answers = new Map<string, Answer>()
+  const size = work.record.maxIdsPerPoll
+  for (let start = 0; start < refs.length; start += size) {
+    const chunk = Object.freeze(refs.slice(start, start + size))
+    const answer = await work.call(async (signal) => await method(chunk, signal))
+    const tokens = new Set(chunk.map((ref) => ref.token))
+    for (const [token, one] of checkedAnswers(answer, tokens, work.core.log)) answers.set(token, one)
+  }
+  return answers
+}
+
+/** Jobs that nobody wants: cancelled until the scheduler says that they ended, or no longer mentions them. */
+const chaseStrays = async (work: Work, strays: readonly Stray[]): Promise<void> => {
+  const { core, scheduler } = work
+  for (const stray of strays) {
+    const ref = Object.freeze([refOf(stray)])
+    const tokens = new Set([stray.token])
+    const cancelled = checkedAnswers(
+      await work.call(async (signal) => await scheduler.cancel(ref, signal)),
+      tokens,
+      core.log,
+    ).get(stray.token)
+    const reports = checkedReports(
+      await work.call(async (signal) => await scheduler.status(ref, signal)),
+      tokens,
+      core.log,
+    )
+    const state = reports.get(stray.token)?.state
+    const gone =
+      cancelled === 'ok' &&
+      (!reports.has(stray.token) || state === 'succeeded' || state === 'failed' || state === 'cancelled')
+    await commit(work, async (tx, now) => {
+      const which = [stray.token, stray.nativeId]
+      if (gone) await tx.run('DELETE FROM telesto_strays WHERE token = $1 AND native_id = $2', which)
+      else {
+        const pause = backoff(stray.tries + 1, 500, MAX_REPEAT_MS)
+        await tx.run('UPDATE telesto_strays SET tries = tries + 1, due_at = $3 WHERE token = $1 AND native_id = $2', [
+          ...which,
+          now + pause,
+        ])
+      }
+    })
+  }
+}
+
+/** What attempts of deleted jobs left on the scheduler's side. Their rows go when that is done. */
+const cleanUp = async (work: Work, attempts: readonly CleanUp[]): Promise<void> => {
+  if (attempts.length === 0) return
+  const method = work.scheduler.cleanUp?.bind(work.scheduler)
+  const refs = attempts.filter((attempt) => attempt.nativeId !== null).map(refOf)
+  const answers = method && refs.length > 0 ? await inChunks(work, refs, method) : new Map<string, Answer>()
+  await commit(work, async (tx, now) => {
+    for (const attempt of attempts) {
+      const answer =
+        method && attempt.nativeId !== null
+          ? (answers.get(attempt.token) ?? new SchedulerError('unavailable', 'no answer'))
+          : 'ok'
+      if (answer === 'ok')
+        await tx.run(`DELETE FROM telesto_attempts WHERE id = $1 AND order_name = 'clean_up'`, [attempt.attemptId])
+      else {
+        const tries = attempt.orderTries + 1
+        await changeAttempt(tx, attempt.attemptId, {
+          orderTries: tries,
+          orderDueAt: now + backoff(tries, 1000, MAX_REPEAT_MS),
+          orderError: answer.message,
+        })
+      }
+    }
+  })
+}

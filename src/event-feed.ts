@@ -1,0 +1,77 @@
+import type { Clock } from './clock.js'
+import type { Database } from './store/database.js'
+import { type EventRow, eventsAfter, eventsById, lastEventId, recentEventIds } from './store/events.js'
+
+/** So far back the table is read again each time, since ids of parallel transactions may commit out of order. */
+const WINDOW_MS = 10_000
+/** Without a commit of this process the table is looked at this often. */
+const LOOK_EVERY_MS = 1000
+const GATHER_MS = 10
+/** So many events in one reading; the rest follows in the next. */
+const BATCH = 2000
+
+export type Listener = (events: readonly EventRow[]) => void
+
+/**
+ * The events of the store, read once for all listeners of this process, and only while there are any. A commit of this
+ * process wakes it at once, one of another process is seen within a second.
+ */
+export interface EventFeed {
+  /** The newest id now, and every event after it to `listener`, each once. The answer's `stop` ends it. */
+  subscribe(listener: Listener): Promise<{ readonly from: number; readonly stop: () => void }>
+  wake(): void
+  close(): void
+}
+
+export const createEventFeed = (database: Database, clock: Clock, failed: (error: unknown) => void): EventFeed => {
+  const listeners = new Set<Listener>()
+  let seen = new Set<number>()
+  let last = 0
+  let _reading: Promise<void> | undefined
+  let bell = new AbortController()
+  let closed = false
+
+  const read = async (): Promise<void> => {
+    const since = (await database.readNow()) - WINDOW_MS
+    const recent = await recentEventIds(database, last, since)
+    const late = await eventsById(
+      database,
+      recent.filter((id) => !seen.has(id)),
+    )
+    const fresh = [...late, ...(await eventsAfter(database, last, BATCH))]
+    last = Math.max(last, fresh.at(-1)?.id ?? 0)
+    seen = new Set([...recent, ...fresh.map((event) => event.id)])
+    if (fresh.length > 0) for (const listener of listeners) listener(fresh)
+    if (fresh.length >= BATCH) bell.abort()
+  }
+  const loop = async (): Promise<void> => {
+    while (listeners.size > 0 && !closed) {
+      await clock.sleep(LOOK_EVERY_MS, bell.signal)
+      if (bell.signal.aborted) {
+        bell = new AbortController()
+        // Commits come in bursts: what follows within a blink is read together.
+        await clock.sleep(GATHER_MS)
+      }
+      if (listeners.size > 0 && !closed) await read().catch(failed)
+    }
+    _reading = undefined
+  }
+  return {
+    async subscribe(listener) {
+      if (listeners.size === 0) {
+        // What happened before anybody listened is no news.
+        last = await lastEventId(database)
+        seen = new Set(await recentEventIds(database, last, (await database.readNow()) - WINDOW_MS))
+      }
+      listeners.add(listener)
+      _reading ??= loop()
+      return { from: last, stop: () => void listeners.delete(listener) }
+    },
+    wake: () => bell.abort(),
+    close() {
+      closed = true
+      listeners.clear()
+      bell.abort()
+    },
+  }
+}

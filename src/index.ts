@@ -1,0 +1,40 @@
+export type { Access, Action, JobOwnership, User } from './access.js'
+export {
+  type Adapter,
+  type AdapterContext,
+  type CreateJobOptions,
+  defineAdapter,
+  type JobOptions,
+  type JobReport,
+  type Logger,
+  type LogName,
+  type LogWindow,
+  SchedulerError,
+} from './adapter.js'
+export type { Clock } from './clock.js'
+export type { ProcessResults, ResultsContext, SchedulerSettingDeclaration } from './core.js'
+export { JobDoesNotExist, MultipleJobsReturned, TelestoError, type TelestoErrorCode } from './errors.js'
+export type { JobFilter } from './filters.js'
+export type { Job } from './job.js'
+export type { JobManager } from './job-manager.js'
+export type { JobQuery } from './query.js'
+export type { NewScheduler, SchedulerLimits, SchedulerRecord } from './schedulers.js'
+export {
+  activeStatuses,
+  displayStatuses,
+  isActive,
+  isSettled,
+  nonTerminalStatusCodes,
+  nonTerminalStatuses,
+  preRunningStatuses,
+  reverseStatuses,
+  runningStatuses,
+  type StatusCode,
+  type StatusName,
+  statuses,
+  terminalStatusCodes,
+  terminalStatuses,
+  validStatuses,
+} from './status.js'
+export { type AppOptions, createTelesto, type Telesto, type TelestoOptions } from './telesto.js'
+export type { UserView } from './user-view.js'

@@ -1,0 +1,210 @@
+import { checkNames } from './actions.js'
+import type { Adapter, CreateJobOptions, JobOptions } from './adapter.js'
+import { type App, appOf, type Core } from './core.js'
+import { checkWorkspace } from './directories.js'
+import { TelestoError } from './errors.js'
+import type { JobFilter } from './filters.js'
+import { condition } from './filters.js'
+import { Job } from './job.js'
+import type { Viewer } from './job-picture.js'
+import { checkOptions } from './options.js'
+import { JobQuery, type Order } from './query.js'
+import type { Transaction } from './store/database.js'
+import { countJobs, insertJobs, type NewJob, readJob, readJobs } from './store/jobs.js'
+import { readScheduler, readSetting } from './store/schedulers.js'
+
+export interface ListJobsOptions {
+  /** Only this user's jobs. Not together with `groups`. */
+  readonly user?: string
+  /** Only jobs of at least one of these groups; each job once. */
+  readonly groups?: string | readonly string[]
+  /** Default: by id. */
+  readonly orderBy?: Order
+  readonly filters?: JobFilter
+}
+
+export interface GetJobOptions {
+  readonly user?: string
+  readonly filters?: JobFilter
+}
+
+/**
+ * Creates and finds the jobs of one app. `telesto.app(name)` gives that of trusted host code, `req.telesto.app(name)` and
+ * `telesto.as(user).app(name)` the same, limited to what that user may see and do.
+ */
+export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
+  readonly #core: Core
+  readonly #viewer: Viewer
+  /** The name of the app. */
+  readonly app: string
+
+  /** @internal */
+  constructor(core: Core, viewer: Viewer, app: string) {
+    this.#core = core
+    this.#viewer = viewer
+    this.app = app
+  }
+  get label(): string {
+    return this.app
+  }
+
+  /**
+   * Stores a new job and gives it, as Pending. Its options are those of every job and those of its type.
+   * Throws TelestoError that names the field; then nothing was stored.
+   */
+  async createJob(options: CreateJobOptions<A>): Promise<Job> {
+    return (await this.bulkCreate([options]))[0] as Job
+  }
+
+  /** The same, but unsaved: the first save() or execute() stores it. */
+  async buildJob(options: CreateJobOptions<A>): Promise<Job> {
+    const [checked] = await this.#check([options])
+    return new Job(this.#core, this.#viewer, checked as NewJob)
+  }
+
+  /** Stores many jobs in one transaction: all, or none if one is wrong. The field in the error starts with its place: "3.name". */
+  async bulkCreate(options: readonly CreateJobOptions<A>[]): Promise<Job[]> {
+    const checked = await this.#check(options)
+    const ids = await this.#core.database.write(async (tx) => {
+      await checkParents(tx, this.app, checked)
+      return await insertJobs(this.#core.database, tx, checked)
+    })
+    this.#core.committed()
+    return (await readJobs(this.#core.database, ids)).map((whole) => new Job(this.#core, this.#viewer, whole))
+  }
+
+  /** A query of this app's jobs, narrowed. Awaited it is Job[]. */
+  listJobs(options: ListJobsOptions = {}): JobQuery {
+    const { user, groups, orderBy = 'id', filters = {} } = options
+    if (user !== undefined && groups !== undefined) {
+      throw new TelestoError('invalid', 'listJobs takes user or groups, not both.', { field: 'groups' })
+    }
+    return this.query()
+      .filter({ ...filters, ...(user === undefined ? {} : { user }), ...(groups === undefined ? {} : { groups }) })
+      .orderBy(orderBy)
+  }
+
+  /** The job with this id, or null where this app (and user) has none. */
+  async getJob(jobId: number, options: GetJobOptions = {}): Promise<Job | null> {
+    if (!Number.isSafeInteger(jobId)) return null
+    const { user, filters = {} } = options
+    return await this.query()
+      .filter({ ...filters, id: jobId, ...(user === undefined ? {} : { user }) })
+      .first()
+  }
+
+  /** All jobs of this app, lazily. */
+  query(): JobQuery {
+    return new JobQuery(this.#core, this.#viewer, { app: this.app })
+  }
+
+  /** The address at which the job's status can be poked and reported: absolute where Telesto knows its url, else a path. */
+  getJobStatusCallbackUrl(jobId: number): string {
+    return this.#core.urls.callback(jobId) ?? this.#core.urls.page(`/update-job-status/${jobId}`)
+  }
+
+  async #check(list: readonly CreateJobOptions<A>[]): Promise<NewJob[]> {
+    const app = appOf(this.#core, this.app)
+    const jobs: NewJob[] = []
+    for (const [index, options] of list.entries()) {
+      try {
+        jobs.push(await toNewJob(this.#core, app, this.#viewer, options as JobOptions & { readonly jobType: string }))
+      } catch (error) {
+        if (list.length === 1 || !(error instanceof TelestoError)) throw error
+        throw new TelestoError(error.code, `Job ${index}: ${error.message}`, {
+          field: `${index}.${error.field ?? ''}`,
+          cause: error,
+        })
+      }
+    }
+    if (list.length <= 1) await checkParents(this.#core.database, this.app, jobs)
+    return jobs
+  }
+}
+
+const toNewJob = async (
+  core: Core,
+  app: App,
+  viewer: Viewer,
+  options: JobOptions & { readonly jobType: string },
+): Promise<NewJob> => {
+  const { jobType, common, spec, needsScheduler } = checkOptions(core.registry, options)
+  checkNames(core, app.name, common.processResults)
+  if (viewer && viewer.isAdmin !== true && common.user !== viewer.id) {
+    throw new TelestoError('forbidden', 'A job is created for the user who asks for it.', { field: 'user' })
+  }
+  const scheduler = await schedulerOption(core, app, jobType.adapter.type, common.scheduler)
+  return {
+    app: app.name,
+    name: common.name,
+    description: common.description,
+    user: common.user,
+    jobType: jobType.name,
+    spec,
+    needsScheduler,
+    ...scheduler,
+    workspace:
+      common.workspace === undefined
+        ? ''
+        : await checkWorkspace(common.workspace, [core.jobsRoot, ...app.workspaceRoots]),
+    processResults: common.processResults ?? null,
+    extendedProperties: JSON.stringify(common.extendedProperties),
+    groups: common.groups,
+    tags: common.tags,
+    parents: common.parents,
+  }
+}
+
+const schedulerOption = async (
+  core: Core,
+  app: App,
+  adapter: string,
+  scheduler: string | { readonly id: number; readonly name: string } | undefined,
+): Promise<{ readonly schedulerSetting: string | null; readonly schedulerId: number | null }> => {
+  if (scheduler === undefined) return { schedulerSetting: null, schedulerId: null }
+  const wrongAdapter = (name: string, type: string): never => {
+    throw new TelestoError('setting_wrong_adapter', `${name} is for ${type}, and the job needs ${adapter}.`, {
+      field: 'scheduler',
+    })
+  }
+  if (typeof scheduler === 'object') {
+    const record = await readScheduler(core.database, scheduler.id)
+    if (!record) {
+      throw new TelestoError('scheduler_not_found', `There is no scheduler ${JSON.stringify(scheduler.name)}.`, {
+        field: 'scheduler',
+      })
+    }
+    if (record.adapter !== adapter) wrongAdapter(`The scheduler ${record.name}`, record.adapter)
+    return { schedulerSetting: null, schedulerId: record.id }
+  }
+  const declared = app.schedulerSettings[scheduler]
+  if (!declared || !Object.hasOwn(app.schedulerSettings, scheduler)) {
+    throw new TelestoError(
+      'setting_not_declared',
+      `The app ${app.name} declares no scheduler setting ${JSON.stringify(scheduler)}. Declared: ${Object.keys(app.schedulerSettings).join(', ') || 'none'}.`,
+      { field: 'scheduler' },
+    )
+  }
+  if (declared.adapter !== adapter) wrongAdapter(`The setting ${scheduler}`, declared.adapter)
+  const setting = await readSetting(core.database, app.name, scheduler)
+  if (setting?.schedulerId === null || setting === undefined) {
+    throw new TelestoError(
+      'setting_not_assigned',
+      `No scheduler is assigned to the setting ${scheduler} of the app ${app.name}. An administrator assigns one.`,
+      { field: 'scheduler' },
+    )
+  }
+  return { schedulerSetting: scheduler, schedulerId: null }
+}
+
+const checkParents = async (reader: Pick<Transaction, 'all'>, app: string, jobs: readonly NewJob[]): Promise<void> => {
+  const ids = [...new Set(jobs.flatMap((job) => job.parents))]
+  if (ids.length === 0) return
+  if ((await countJobs(reader, condition([{ id: ids, app }]))) === ids.length) return
+  for (const id of ids) {
+    if ((await readJob(reader, id))?.row.app === app) continue
+    throw new TelestoError('unknown_parent', `There is no job ${id} in the app ${app} to wait for.`, {
+      field: 'parents',
+    })
+  }
+}

@@ -1,0 +1,273 @@
+import type { Action, User } from './access.js'
+import { ALLOWED } from './actions.js'
+import type { Core } from './core.js'
+import { TelestoError } from './errors.js'
+import { check, FIELDS, toJson } from './options.js'
+import { displayStatuses, isActive, isSettled, type StatusCode } from './status.js'
+import type { JobRow, NewJob, WholeJob } from './store/jobs.js'
+
+/** Who looks at a job: undefined is trusted code of the host. */
+export type Viewer = User | undefined
+
+/** Fields that a caller may change. */
+export type Editable = keyof typeof FIELDS
+
+const date = (time: number | null | undefined): Date | null =>
+  time === null || time === undefined ? null : new Date(time)
+
+/** A job as its row was when it was read, with the changes that a caller made since. Reading it does no I/O. */
+export class JobPicture {
+  protected readonly core: Core
+  protected readonly viewer: Viewer
+  protected whole: WholeJob
+  protected unsaved: NewJob | undefined
+  protected edited = new Map<Editable, unknown>()
+  protected extended: Record<string, unknown> | undefined
+
+  /** @internal Jobs come from a JobManager. */
+  constructor(core: Core, viewer: Viewer, from: WholeJob | NewJob) {
+    this.core = core
+    this.viewer = viewer
+    if ('row' in from) this.whole = from
+    else {
+      this.unsaved = from
+      this.whole = { row: unsavedRow(from), groups: from.groups, tags: from.tags, parents: from.parents }
+    }
+  }
+
+  protected get row(): JobRow {
+    return this.whole.row
+  }
+  private edit<T>(field: Editable, stored: T): T {
+    return this.edited.has(field) ? (this.edited.get(field) as T) : stored
+  }
+
+  /** A safe integer, unique for ever. Throws `job_not_saved` before the first save. */
+  get id(): number {
+    if (this.unsaved)
+      throw new TelestoError('job_not_saved', 'The job has no id yet: save() or execute() it first.', { field: 'id' })
+    return this.row.id
+  }
+  /** The app that created the job; Tethys calls it the label. */
+  get app(): string {
+    return this.row.app
+  }
+  get label(): string {
+    return this.row.app
+  }
+  get user(): string {
+    return this.row.userId
+  }
+  get jobType(): string {
+    return this.row.jobType
+  }
+  get type(): string {
+    return this.row.jobType
+  }
+  /** The validated options of the job's type. */
+  get spec(): unknown {
+    return JSON.parse(this.row.spec)
+  }
+  /** The name of the scheduler setting that the job uses, or null. */
+  get scheduler(): string | null {
+    return this.row.schedulerSetting
+  }
+  get processResults(): string | null {
+    return this.row.processResults
+  }
+  /** The directory given as workspace, or "": then the default one. */
+  get workspace(): string {
+    return this.row.workspace
+  }
+  get parents(): readonly number[] {
+    return this.whole.parents
+  }
+
+  get name(): string {
+    return this.edit('name', this.row.name)
+  }
+  set name(name: string) {
+    this.edited.set('name', check(FIELDS.name, name, 'name'))
+  }
+  get description(): string {
+    return this.edit('description', this.row.description)
+  }
+  set description(description: string) {
+    this.edited.set('description', check(FIELDS.description, description, 'description'))
+  }
+  /** A message of the app's or the job's own, shown beside the status. */
+  get statusMessage(): string | null {
+    return this.edit('statusMessage', this.row.statusMessage)
+  }
+  set statusMessage(message: string | null) {
+    this.edited.set('statusMessage', check(FIELDS.statusMessage, message, 'statusMessage'))
+  }
+  /** 0 to 1, or null where nobody told. */
+  get progress(): number | null {
+    return this.edit('progress', this.row.progress)
+  }
+  set progress(progress: number | null) {
+    this.edited.set('progress', check(FIELDS.progress, progress, 'progress'))
+  }
+  get groups(): readonly string[] {
+    return this.edit('groups', this.whole.groups)
+  }
+  set groups(groups: readonly string[]) {
+    this.edited.set('groups', check(FIELDS.groups, groups, 'groups'))
+  }
+  get tags(): Readonly<Record<string, string>> {
+    return this.edit('tags', this.whole.tags)
+  }
+  set tags(tags: Readonly<Record<string, string>>) {
+    this.edited.set('tags', check(FIELDS.tags, tags, 'tags'))
+  }
+  /** The app's own properties. Changes at any depth are saved by save(). */
+  get extendedProperties(): Record<string, unknown> {
+    this.extended ??= JSON.parse(this.row.extendedProperties) as Record<string, unknown>
+    return this.extended
+  }
+  set extendedProperties(properties: Record<string, unknown>) {
+    this.extended = check(FIELDS.extendedProperties, properties, 'extendedProperties')
+  }
+
+  /** The display name: "Running"; for a status of the app's own, its text. Reads the row, never a scheduler. */
+  get status(): string {
+    return this.row.statusCode === 'OTH'
+      ? (this.row.customStatus ?? displayStatuses.OTH)
+      : displayStatuses[this.row.statusCode]
+  }
+  get statusCode(): StatusCode {
+    return this.row.statusCode
+  }
+  /** A text of the app's own beside the status, or null. */
+  get customStatus(): string | null {
+    return this.row.customStatus
+  }
+  /** execute() is committed, and the scheduler has not yet accepted the job. */
+  get submitting(): boolean {
+    return this.row.statusCode === 'PEN' && this.row.executeTime !== null
+  }
+  /** What a person asked and the engine has not finished: "submit", "cancel", "hold", "release", or null. */
+  get order(): string | null {
+    return this.row.orderName
+  }
+  /** Why that order, or the collecting of results, is not finished yet; null where nothing is wrong. */
+  get waitingFor(): string | null {
+    return this.row.orderError ?? this.row.collectError
+  }
+  /** From the commit of execute() until the scheduler's last word. */
+  get isActive(): boolean {
+    return isActive(this.row)
+  }
+  /** Complete, Error, Aborted or Various-Complete. */
+  get isSettled(): boolean {
+    return isSettled(this.row)
+  }
+  /** Why it is in Error or was Aborted: "walltime", "memory", "node", "preempted", "dependency", "submit", "lost", "results". */
+  get cause(): string | null {
+    return this.row.cause
+  }
+  /** A sentence for people: why the job is as it is. */
+  get reason(): string | null {
+    return this.row.reason
+  }
+  get exitCode(): number | null {
+    return this.row.exitCode
+  }
+  /** The scheduler's own word, and its own name for the job. */
+  get nativeState(): string | null {
+    return this.row.nativeState
+  }
+  get nativeId(): string | null {
+    return this.row.nativeId
+  }
+  /** 1 for the first attempt; null before it. */
+  get attempt(): number | null {
+    return this.row.attemptNumber
+  }
+  get creationTime(): Date | null {
+    return date(this.row.creationTime)
+  }
+  /** When execute() was committed. */
+  get executeTime(): Date | null {
+    return date(this.row.executeTime)
+  }
+  /** When it was first running, by the scheduler's clock where that tells. */
+  get startTime(): Date | null {
+    return date(this.row.startTime)
+  }
+  get completionTime(): Date | null {
+    return date(this.row.completionTime)
+  }
+  /** When anything about the status last changed. */
+  get lastStatusUpdate(): Date | null {
+    return date(this.row.lastStatusUpdate)
+  }
+  /** Milliseconds from the start (or from execute()) to the end or to now; null before execute(). */
+  get runTime(): number | null {
+    const from = this.row.startTime ?? this.row.executeTime
+    return from === null ? null : Math.max(0, (this.row.completionTime ?? Date.now()) - from)
+  }
+  /** The address of the job's page: absolute where Telesto knows its url, else a path. */
+  get url(): string {
+    return this.core.urls.page(`/jobs/${this.id}`)
+  }
+
+  /** Whether this viewer may do it and the job's status allows it. */
+  can(action: Action): boolean {
+    if (this.viewer && !this.core.access.may(this.viewer, action, this)) return false
+    return action === 'read' || action === 'edit' || ALLOWED[action](this.row)
+  }
+
+  /** @internal What was changed and not saved. */
+  pendingChanges(): Partial<Record<Editable, unknown>> {
+    const pending: Partial<Record<Editable, unknown>> = Object.fromEntries(this.edited)
+    if (this.extended) {
+      const json = toJson(this.extended, 'extendedProperties')
+      if (json !== this.row.extendedProperties) pending.extendedProperties = json
+    }
+    return pending
+  }
+}
+
+const unsavedRow = (job: NewJob): JobRow => ({
+  id: 0,
+  app: job.app,
+  name: job.name,
+  description: job.description,
+  userId: job.user,
+  jobType: job.jobType,
+  spec: job.spec,
+  needsScheduler: job.needsScheduler ? 1 : 0,
+  schedulerSetting: job.schedulerSetting,
+  schedulerId: job.schedulerId,
+  workspace: job.workspace,
+  processResults: job.processResults,
+  extendedProperties: job.extendedProperties,
+  statusCode: 'PEN',
+  customStatus: null,
+  statusVersion: 0,
+  statusChangedAt: 0,
+  statusMessage: null,
+  progress: null,
+  nativeState: null,
+  cause: null,
+  reason: null,
+  exitCode: null,
+  attemptId: null,
+  creationTime: 0,
+  executeTime: null,
+  startTime: null,
+  completionTime: null,
+  lastStatusUpdate: null,
+  deletedAt: null,
+  attemptNumber: null,
+  token: null,
+  nativeId: null,
+  workdir: null,
+  attemptSchedulerId: null,
+  orderName: null,
+  orderError: null,
+  handedOverAt: null,
+  collectError: null,
+})

@@ -1,0 +1,225 @@
+import type { Action } from './access.js'
+import * as actions from './actions.js'
+import type { LogName, LogWindow } from './adapter.js'
+import { TelestoError } from './errors.js'
+import { JobPicture } from './job-picture.js'
+import { listLogs, readLog } from './logs.js'
+import { check, FIELDS } from './options.js'
+import { listResults, type ResultFile, resultPath } from './results.js'
+import { statusCodeOf } from './status.js'
+import { nowIn, type Transaction } from './store/database.js'
+import { insertEvents } from './store/events.js'
+import { type AttemptHistory, readAttempts, readParts, type StoredPart } from './store/history.js'
+import { insertJobs, type JobRow, type NewJob, readJob, readJobRow, replaceBelongings } from './store/jobs.js'
+import { waitForAnswer } from './wait.js'
+
+/**
+ * One job. A picture of its row: `refresh()` takes a new one. Reading a property never does I/O; what asks something of the
+ * job is a method, commits before it resolves, and throws TelestoError with a code otherwise.
+ */
+export class Job extends JobPicture {
+  /** Stores what was changed, and only that. The first save of a built job gives it its id. */
+  async save(): Promise<void> {
+    const pending = this.pendingChanges()
+    if (this.unsaved) {
+      const job = { ...this.unsaved, ...pending } as NewJob & typeof pending
+      const [id] = await this.core.database.write(async (tx) => {
+        const ids = await insertJobs(this.core.database, tx, [job])
+        const { statusMessage, progress } = pending
+        if (statusMessage !== undefined || progress !== undefined)
+          await updateFields(tx, ids[0] as number, { statusMessage, progress })
+        return ids
+      })
+      this.unsaved = undefined
+      await this.#take(id as number)
+    } else if (Object.keys(pending).length > 0) {
+      this.#demand('edit')
+      await this.core.database.write(async (tx) => {
+        const row = await this.#current(tx)
+        await updateFields(tx, row.id, pending)
+        const now = await nowIn(this.core.database, tx)
+        await insertEvents(tx, now, [
+          { kind: 'edited', app: row.app, jobId: row.id, data: { fields: Object.keys(pending), ...this.#by() } },
+        ])
+      })
+      await this.#take(this.row.id)
+    } else return
+    this.core.committed()
+  }
+
+  /** Reads the job again; unsaved changes are dropped. Throws `not_found` where it was deleted. */
+  async refresh(): Promise<void> {
+    await this.#take(this.id)
+  }
+
+  /** Saves, and commits the order to run. The engine submits, polls and collects. Throws `action_not_allowed` the second time. */
+  async execute(): Promise<void> {
+    await this.save()
+    await this.#act('execute', actions.execute)
+  }
+  /** Asks for the end. A job that no scheduler has yet is Aborted at once; else its scheduler's word ends it. */
+  async stop(): Promise<void> {
+    await this.#act('stop', actions.stop)
+  }
+  /** Holds the job, where its scheduler can (`not_supported`). */
+  async pause(): Promise<void> {
+    await this.#demandSupport('hold')
+    await this.#act('pause', actions.pause)
+  }
+  /** Releases a held job, where its scheduler can (`not_supported`). */
+  async resume(): Promise<void> {
+    await this.#demandSupport('release')
+    await this.#act('resume', actions.resume)
+  }
+  /** Runs a settled job again, as a new attempt; the old one stays in the history. */
+  async resubmit(): Promise<void> {
+    await this.save()
+    await this.#act('resubmit', actions.resubmit)
+  }
+  /** Collects the results again, where that had failed (cause "results"). */
+  async collectAgain(): Promise<void> {
+    await this.#act('collect', actions.collectAgain)
+  }
+  /** Hides the job at once and removes it with its directories. Refused while active, unless `stop` is set. */
+  async delete(options: { readonly stop?: boolean } = {}): Promise<void> {
+    this.#demand('delete')
+    if (this.unsaved) throw new TelestoError('job_not_saved', 'The job was never saved.', { field: 'id' })
+    await this.#commit(
+      'delete',
+      async (tx, row) => await actions.remove(this.core, tx, row, options.stop === true, this.#by()),
+    )
+  }
+
+  /** Asks for an earlier poll; with `wait` (milliseconds) resolves after the next answered one, or at the end of the wait. */
+  async updateStatus(options?: { readonly wait?: number }): Promise<void>
+  /** Sets the status, where it is the app's: a display name, a code or a text of its own. */
+  async updateStatus(status: string): Promise<void>
+  async updateStatus(wanted: string | { readonly wait?: number } = {}): Promise<void> {
+    if (typeof wanted === 'string') {
+      const text = check(FIELDS.name, wanted, 'status')
+      await this.save()
+      this.#demand('updateStatus')
+      await this.#commit('updateStatus', async (tx, row) => {
+        await actions.setStatus(this.core, tx, row, statusCodeOf(text), text, {}, this.#by())
+      })
+      await this.#take(this.row.id)
+      return
+    }
+    this.#demand('read')
+    this.core.pokes.job(this.id)
+    if (wanted.wait !== undefined) await waitForAnswer(this.core, this.row, wanted.wait)
+    await this.#take(this.id)
+  }
+
+  /** The names of the logs; [] where the scheduler has none. `scheduler_unavailable` when it cannot tell just now. */
+  async logs(): Promise<readonly LogName[]> {
+    this.#demand('read')
+    return await listLogs(this.core, await this.#reread())
+  }
+  /** A window of a log: at most `maxBytes` (default and at most 64 KiB) from byte `from`. Past the end it is empty. */
+  async readLog(
+    log: { readonly part?: string; readonly name: string },
+    from = 0,
+    maxBytes?: number,
+  ): Promise<LogWindow> {
+    this.#demand('read')
+    return await readLog(this.core, await this.#reread(), log, from, maxBytes)
+  }
+  /** The files that the current attempt left, with sizes in bytes. */
+  async results(): Promise<readonly ResultFile[]> {
+    this.#demand('read')
+    return this.row.workdir === null ? [] : await listResults(this.row.workdir)
+  }
+  /** The absolute path of one result. Throws `unsafe_path` for what leads out of the job's directory, `not_found`. */
+  async resultPath(relative: string): Promise<string> {
+    this.#demand('read')
+    return await resultPath(this.row.workdir, relative)
+  }
+  /** All attempts, oldest first, with how each ended. */
+  async attempts(): Promise<readonly AttemptHistory[]> {
+    this.#demand('read')
+    return await readAttempts(this.core.database, this.id)
+  }
+  /** The parts of the current attempt, in the scheduler's order. */
+  async parts(): Promise<readonly StoredPart[]> {
+    this.#demand('read')
+    return this.row.attemptId === null ? [] : await readParts(this.core.database, this.row.attemptId)
+  }
+
+  async #act(action: Exclude<Action, 'read' | 'edit'>, commit: typeof actions.stop): Promise<void> {
+    this.#demand(action)
+    await this.#commit(action, async (tx, row) => await commit(this.core, tx, row, this.#by()))
+    await this.#take(this.row.id)
+  }
+
+  async #commit(action: Action, work: (tx: Transaction, row: JobRow) => Promise<void>): Promise<void> {
+    const { database } = this.core
+    await database.write(async (tx) => {
+      const row = await this.#current(tx)
+      await work(tx, row)
+      if (this.viewer) {
+        await tx.run(
+          `INSERT INTO telesto_audit (at, user_id, action, app, job_id) VALUES (${database.now()}, $1, $2, $3, $4)`,
+          [this.viewer.id, action, row.app, row.id],
+        )
+      }
+    })
+    this.core.committed()
+  }
+
+  async #current(tx: Pick<Transaction, 'all'>): Promise<JobRow> {
+    const row = await readJobRow(tx, this.id)
+    if (row && row.deletedAt === null) return row
+    throw new TelestoError('not_found', `There is no job ${this.id}.`, { field: 'id' })
+  }
+  async #reread(): Promise<JobRow> {
+    return await this.#current(this.core.database)
+  }
+  async #take(id: number): Promise<void> {
+    const whole = await readJob(this.core.database, id)
+    if (!whole) throw new TelestoError('not_found', `There is no job ${id}.`, { field: 'id' })
+    this.whole = whole
+    this.edited.clear()
+    this.extended = undefined
+  }
+
+  #by(): { readonly by?: string } {
+    return this.viewer ? { by: this.viewer.id } : {}
+  }
+  #demand(action: Action): void {
+    if (!this.viewer || this.core.access.may(this.viewer, action, this)) return
+    throw new TelestoError('forbidden', `You may not ${action} job ${this.row.id}.`, { field: 'action' })
+  }
+  async #demandSupport(method: 'hold' | 'release'): Promise<void> {
+    const row = await this.#reread()
+    if (row.attemptId === null || (await actions.supports(this.core, row, method))) return
+    throw new TelestoError('not_supported', `The scheduler of job ${row.id} cannot ${method} jobs.`, {
+      field: 'action',
+    })
+  }
+}
+
+/** Writes edited fields of one job: its columns, and the rows that belong to it. */
+export const updateFields = async (
+  tx: Transaction,
+  id: number,
+  pending: Partial<Record<string, unknown>>,
+): Promise<void> => {
+  const columns = {
+    name: 'name',
+    description: 'description',
+    statusMessage: 'status_message',
+    progress: 'progress',
+    extendedProperties: 'extended_properties',
+  }
+  const sets = Object.entries(columns).filter(([field]) => pending[field] !== undefined)
+  if (sets.length > 0) {
+    const list = sets.map(([, column], index) => `${column} = $${index + 2}`).join(', ')
+    await tx.run(`UPDATE telesto_jobs SET ${list} WHERE id = $1`, [
+      id,
+      ...sets.map(([field]) => pending[field] as string),
+    ])
+  }
+  const { groups, tags } = pending as { groups?: readonly string[]; tags?: Readonly<Record<string, string>> }
+  await replaceBelongings(tx, id, { ...(groups ? { groups } : {}), ...(tags ? { tags } : {}) })
+}

@@ -1,0 +1,131 @@
+import { isDeepStrictEqual } from 'node:util'
+import { z } from 'zod'
+import { type JobOptions, RESERVED_OPTIONS } from './adapter.js'
+import { TelestoError } from './errors.js'
+import { firstIssue, type JobType, type Registry } from './registry.js'
+
+const CONTROL = /\p{Cc}/u
+const wellFormed = (text: string): boolean => text.isWellFormed()
+/** One line of text: no control characters, no half of a surrogate pair. */
+const line = (max: number) =>
+  z
+    .string()
+    .min(1, `must have 1 to ${max} characters`)
+    .max(max, `must have 1 to ${max} characters`)
+    .refine((text) => !CONTROL.test(text), 'must have no control characters')
+    .refine(wellFormed, 'must be well-formed Unicode: it holds half of a surrogate pair')
+const prose = (max: number) =>
+  z
+    .string()
+    .max(max, `must have at most ${max} characters`)
+    .refine((text) => !text.includes('\0'), 'must have no NUL character')
+    .refine(wellFormed, 'must be well-formed Unicode: it holds half of a surrogate pair')
+
+/** The value as JSON text; throws TelestoError `invalid` for what JSON cannot carry unchanged (dates, undefined, NaN, cycles). */
+export const toJson = (value: unknown, field: string): string => {
+  const wrong = (cause?: unknown) =>
+    new TelestoError(
+      'invalid',
+      `${field} must be JSON: objects, arrays, strings, finite numbers, true, false and null only.`,
+      {
+        field,
+        cause,
+      },
+    )
+  let json: string | undefined
+  try {
+    json = JSON.stringify(value)
+  } catch (error) {
+    throw wrong(error)
+  }
+  if (json === undefined || !isDeepStrictEqual(JSON.parse(json), value)) throw wrong()
+  return json
+}
+
+const jsonObject = z
+  .record(z.string(), z.unknown())
+  .refine((value) => Object.getPrototypeOf(value) === Object.prototype, 'must be a plain object')
+
+/** Fields that a caller may change on a job, each with its rule. */
+export const FIELDS = {
+  name: line(1024),
+  description: prose(2048),
+  statusMessage: prose(2048).nullable(),
+  progress: z.number().min(0).max(1).nullable(),
+  groups: z
+    .union([line(255).transform((group) => [group]), z.array(line(255)).max(1000)])
+    .transform((groups) => [...new Set(groups)]),
+  tags: z.record(line(255), prose(1024)),
+  extendedProperties: jsonObject,
+} as const
+
+const common = z.strictObject({
+  name: FIELDS.name,
+  user: line(255),
+  description: FIELDS.description.default(''),
+  groups: FIELDS.groups.default([]),
+  scheduler: z.union([line(255), z.object({ id: z.int(), name: z.string() })]).optional(),
+  extendedProperties: jsonObject.default({}),
+  processResults: line(255).optional(),
+  parents: z
+    .array(z.int())
+    .max(10_000)
+    .transform((ids) => [...new Set(ids)])
+    .default([]),
+  tags: FIELDS.tags.default({}),
+  workspace: z.string().max(1024).optional(),
+})
+export type CommonOptions = z.output<typeof common>
+const COMMON_KEYS: ReadonlySet<string> = new Set(RESERVED_OPTIONS)
+
+/** Validates one value; throws TelestoError `invalid` or `unknown_field` that names the field. */
+export const check = <S extends z.ZodType>(schema: S, value: unknown, field = ''): z.output<S> => {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  const issue = firstIssue(result.error)
+  const name = [field, issue.field].filter((part) => part !== '').join('.')
+  if (issue.unknown) throw new TelestoError('unknown_field', `${issue.message}.`, { field: name })
+  throw new TelestoError('invalid', `${name || 'The value'}: ${issue.message}.`, { field: name })
+}
+
+export interface CheckedOptions {
+  readonly jobType: JobType
+  readonly common: CommonOptions
+  /** The output of the job type's schema, as JSON. */
+  readonly spec: string
+  readonly needsScheduler: boolean
+}
+
+/** Validates what createJob was given: the common options by Telesto, the rest by the schema of the job type. */
+export const checkOptions = (
+  registry: Registry,
+  options: JobOptions & { readonly jobType: string },
+): CheckedOptions => {
+  if (typeof options !== 'object' || options === null) {
+    throw new TelestoError('invalid', 'createJob takes an object of options.', { field: 'options' })
+  }
+  const jobType = registry.jobType(options.jobType)
+  const own = Object.entries(options).filter(([, value]) => value !== undefined)
+  const shared = Object.fromEntries(own.filter(([key]) => COMMON_KEYS.has(key) && key !== 'jobType'))
+  const specific = Object.fromEntries(own.filter(([key]) => !COMMON_KEYS.has(key)))
+  const checked = check(common, shared)
+  toJson(checked.extendedProperties, 'extendedProperties')
+  const shape = (jobType.schema as { readonly shape?: object }).shape
+  const unknown = shape ? Object.keys(specific).find((key) => !Object.hasOwn(shape, key)) : undefined
+  if (unknown !== undefined) {
+    throw new TelestoError(
+      'unknown_field',
+      `There is no option ${JSON.stringify(unknown)} of the job type ${jobType.name}.`,
+      {
+        field: unknown,
+      },
+    )
+  }
+  const spec = check(jobType.schema, specific)
+  return {
+    jobType,
+    common: checked,
+    spec: toJson(spec, `the spec of ${jobType.name}`),
+    needsScheduler: jobType.adapter.needsScheduler?.(jobType.name, spec) ?? true,
+  }
+}

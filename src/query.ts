@@ -1,0 +1,200 @@
+import * as actions from './actions.js'
+import type { Core } from './core.js'
+import { JobDoesNotExist, MultipleJobsReturned, TelestoError } from './errors.js'
+import { type Condition, condition, type JobFilter } from './filters.js'
+import { Job, updateFields } from './job.js'
+import type { Viewer } from './job-picture.js'
+import { check, FIELDS, toJson } from './options.js'
+import { countJobs, findJobIds, findJobs, ORDER_COLUMNS, type OrderField, readJobRow, readJobs } from './store/jobs.js'
+
+/** A field to order by, ascending; with "-" before it, descending. Ties are broken by id. */
+export type Order = OrderField | `-${OrderField}`
+
+/** Fields that a query can change on all its jobs at once. */
+export interface QueryUpdate {
+  readonly name?: string
+  readonly description?: string
+  readonly tags?: Readonly<Record<string, string>>
+  readonly extendedProperties?: Readonly<Record<string, unknown>>
+}
+
+interface Plan {
+  readonly filters: readonly JobFilter[]
+  readonly excluded: readonly JobFilter[]
+  readonly order: Order
+  readonly offset: number
+  readonly limit: number | null
+}
+
+const START: Plan = { filters: [], excluded: [], order: 'id', offset: 0, limit: null }
+/** So many jobs are in memory at once while a query is iterated. */
+const PAGE = 500
+
+/**
+ * A lazy list of jobs: nothing is asked before it is awaited, iterated, counted or acted on, and each time anew. Every method
+ * gives a new query. Filters are checked at once: `unknown_field` or `invalid`, naming the field.
+ */
+export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
+  readonly #core: Core
+  readonly #viewer: Viewer
+  readonly #plan: Plan
+
+  /** @internal Queries come from a JobManager. */
+  constructor(core: Core, viewer: Viewer, filter: JobFilter, plan: Plan = START) {
+    this.#core = core
+    this.#viewer = viewer
+    this.#plan = Object.keys(filter).length === 0 ? plan : { ...plan, filters: [...plan.filters, filter] }
+    condition(this.#plan.filters, this.#plan.excluded)
+  }
+
+  /** Only jobs for which all of this holds. */
+  filter(filter: JobFilter): JobQuery {
+    return this.#with({ filters: [...this.#plan.filters, filter] })
+  }
+  /** None of the jobs for which all of this holds. */
+  exclude(filter: JobFilter): JobQuery {
+    return this.#with({ excluded: [...this.#plan.excluded, filter] })
+  }
+  orderBy(order: Order): JobQuery {
+    const field = order.startsWith('-') ? order.slice(1) : order
+    if (!Object.hasOwn(ORDER_COLUMNS, field)) {
+      throw new TelestoError(
+        'unknown_field',
+        `Jobs cannot be ordered by ${JSON.stringify(order)}. Known: ${Object.keys(ORDER_COLUMNS).join(', ')}.`,
+        { field: 'orderBy' },
+      )
+    }
+    return this.#with({ order })
+  }
+  /** The jobs from `start` (0 is the first) up to and without `end`. */
+  slice(start: number, end?: number): JobQuery {
+    const whole = (value: number, name: string): number => {
+      if (Number.isSafeInteger(value) && value >= 0) return value
+      throw new TelestoError('invalid', `slice takes whole numbers of 0 or more; ${name} is ${value}.`, { field: name })
+    }
+    const from = whole(start, 'start')
+    const length = end === undefined ? null : Math.max(0, whole(end, 'end') - from)
+    const room = this.#plan.limit === null ? null : Math.max(0, this.#plan.limit - from)
+    const limit = room === null ? length : length === null ? room : Math.min(room, length)
+    return new JobQuery(this.#core, this.#viewer, {}, { ...this.#plan, offset: this.#plan.offset + from, limit })
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: a query is awaited, as a queryset is evaluated
+  async then<A = Job[], B = never>(
+    onfulfilled?: ((jobs: Job[]) => A | PromiseLike<A>) | null,
+    onrejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    return await this.#read(this.#plan.offset, this.#plan.limit).then(onfulfilled, onrejected)
+  }
+
+  /** All jobs, a page at a time: those that match when the iteration starts, as they are when it comes to them. */
+  async *[Symbol.asyncIterator](): AsyncIterator<Job> {
+    const ids = await this.#read(this.#plan.offset, this.#plan.limit, true)
+    for (let start = 0; start < ids.length; start += PAGE) {
+      const chunk = ids.slice(start, start + PAGE)
+      const found = await readJobs(this.#core.database, chunk)
+      const byId = new Map(found.map((whole) => [whole.row.id, whole]))
+      for (const id of chunk) {
+        const whole = byId.get(id)
+        if (whole) yield new Job(this.#core, this.#viewer, whole)
+      }
+    }
+  }
+
+  /** The one job that matches. Throws JobDoesNotExist or MultipleJobsReturned, with the filters in the message. */
+  async get(filter: JobFilter = {}): Promise<Job> {
+    const query = Object.keys(filter).length === 0 ? this : this.filter(filter)
+    const [job, another] = await query.slice(0, 2)
+    if (!job) throw new JobDoesNotExist(query.#described())
+    if (another) throw new MultipleJobsReturned(query.#described())
+    return job
+  }
+  /** The first job in the query's order, or null. */
+  async first(): Promise<Job | null> {
+    return (await this.slice(0, 1))[0] ?? null
+  }
+  /** How many jobs match; with `cap`, counting stops there. */
+  async count(options: { readonly cap?: number } = {}): Promise<number> {
+    const where = this.#where()
+    if (where === null) return 0
+    const { offset, limit } = this.#plan
+    const most = limit === null ? options.cap : Math.min(limit, options.cap ?? limit)
+    const counted = await countJobs(this.#core.database, where, most === undefined ? undefined : most + offset)
+    return Math.max(0, Math.min(counted - offset, most ?? Number.POSITIVE_INFINITY))
+  }
+  async exists(): Promise<boolean> {
+    return (await this.count({ cap: 1 })) > 0
+  }
+
+  /** Changes these fields on every job that matches, in one transaction; answers how many. `tags` replaces all tags. */
+  async update(changes: QueryUpdate): Promise<number> {
+    const pending: Record<string, unknown> = {}
+    for (const [field, value] of Object.entries(changes)) {
+      if (value === undefined) continue
+      if (!['name', 'description', 'tags', 'extendedProperties'].includes(field)) {
+        throw new TelestoError(
+          'unknown_field',
+          `A query cannot update ${field}: name, description, tags and extendedProperties only.`,
+          { field },
+        )
+      }
+      const checked = check(FIELDS[field as keyof typeof FIELDS], value, field)
+      pending[field] = field === 'extendedProperties' ? toJson(checked, field) : checked
+    }
+    if (Object.keys(pending).length === 0) return 0
+    const jobs = await this
+    const allowed = jobs.filter((job) => job.can('edit'))
+    await this.#core.database.write(async (tx) => {
+      for (const job of allowed) await updateFields(tx, job.id, pending)
+    })
+    this.#core.committed()
+    return allowed.length
+  }
+
+  /** Deletes every job that matches; none at all if one of them is active (`job_is_active`). Answers how many. */
+  async delete(): Promise<number> {
+    const jobs = await this
+    const denied = jobs.find((job) => this.#viewer && !this.#core.access.may(this.#viewer, 'delete', job))
+    if (denied) throw new TelestoError('forbidden', `You may not delete job ${denied.id}.`, { field: 'action' })
+    await this.#core.database.write(async (tx) => {
+      for (const job of jobs) {
+        const row = await readJobRow(tx, job.id)
+        if (row && row.deletedAt === null) {
+          await actions.remove(this.#core, tx, row, false, this.#viewer ? { by: this.#viewer.id } : {})
+        }
+      }
+    })
+    this.#core.committed()
+    return jobs.length
+  }
+
+  #with(change: Partial<Plan>): JobQuery {
+    if (this.#plan.offset > 0 || this.#plan.limit !== null) {
+      throw new TelestoError('invalid', 'A query is filtered and ordered before it is sliced.', { field: 'slice' })
+    }
+    return new JobQuery(this.#core, this.#viewer, {}, { ...this.#plan, ...change })
+  }
+
+  /** null: this viewer sees nothing. */
+  #where(): Condition | null {
+    const visible = this.#viewer ? this.#core.access.visible(this.#viewer) : {}
+    return visible === null ? null : condition([...this.#plan.filters, visible], this.#plan.excluded)
+  }
+
+  async #read(offset: number, limit: number | null): Promise<Job[]>
+  async #read(offset: number, limit: number | null, ids: true): Promise<number[]>
+  async #read(offset: number, limit: number | null, ids?: true): Promise<Job[] | number[]> {
+    const where = this.#where()
+    if (where === null || limit === 0) return []
+    const descending = this.#plan.order.startsWith('-')
+    const order = (descending ? this.#plan.order.slice(1) : this.#plan.order) as OrderField
+    const page = { order, descending, offset, limit }
+    if (ids) return await findJobIds(this.#core.database, where, page)
+    return (await findJobs(this.#core.database, where, page)).map((whole) => new Job(this.#core, this.#viewer, whole))
+  }
+
+  #described(): string {
+    const { filters, excluded } = this.#plan
+    return JSON.stringify({ ...Object.assign({}, ...filters), ...(excluded.length > 0 ? { not: excluded } : {}) })
+  }
+}

@@ -1,0 +1,79 @@
+import type { Clock } from '../clock.js'
+
+/** Something that is due: its key keeps it from running twice at once in this process. */
+export interface Work {
+  readonly key: string
+  readonly run: (signal: AbortSignal) => Promise<void>
+}
+
+/** Drives the loops of one process: asks what is due, starts it, sleeps until there may be more. */
+export interface Queue {
+  start(): void
+  wake(): void
+  /** Takes no more work, aborts and awaits what runs. Idempotent. */
+  close(): Promise<void>
+}
+
+/** Without a wake it is looked this often for what has become due, or what another process has left. */
+const LOOK_EVERY_MS = 200
+const IDLE_MS = 1000
+/** After an unexpected error (the store is busy or gone) the next look waits so long. */
+const AFTER_ERROR_MS = 1000
+
+export const createInlineQueue = (
+  clock: Clock,
+  due: () => Promise<{ readonly work: readonly Work[]; readonly idle: boolean }>,
+  failed: (error: unknown, key: string) => void,
+): Queue => {
+  const running = new Map<string, Promise<void>>()
+  const closing = new AbortController()
+  let bell = new AbortController()
+  let loop: Promise<void> | undefined
+
+  const begin = ({ key, run }: Work): void => {
+    if (running.has(key) || closing.signal.aborted) return
+    const ended = (async () => {
+      try {
+        await run(closing.signal)
+      } catch (error) {
+        if (!closing.signal.aborted) failed(error, key)
+        await clock.sleep(AFTER_ERROR_MS, closing.signal)
+      } finally {
+        running.delete(key)
+        bell.abort()
+      }
+    })()
+    running.set(key, ended)
+  }
+
+  const look = async (): Promise<number> => {
+    try {
+      const { work, idle } = await due()
+      for (const one of work) begin(one)
+      return idle && running.size === 0 ? IDLE_MS : LOOK_EVERY_MS
+    } catch (error) {
+      if (!closing.signal.aborted) failed(error, 'due')
+      return AFTER_ERROR_MS
+    }
+  }
+
+  const turn = async (): Promise<void> => {
+    while (!closing.signal.aborted) {
+      bell = new AbortController()
+      const pause = await look()
+      await clock.sleep(pause, AbortSignal.any([bell.signal, closing.signal]))
+    }
+  }
+
+  return {
+    start() {
+      loop ??= turn()
+    },
+    wake: () => bell.abort(),
+    async close() {
+      closing.abort()
+      await loop
+      await Promise.all(running.values())
+    },
+  }
+}

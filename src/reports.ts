@@ -1,0 +1,113 @@
+import { z } from 'zod'
+import { setStatus } from './actions.js'
+import type { JobState } from './adapter.js'
+import type { Core } from './core.js'
+import { TelestoError } from './errors.js'
+import { check, FIELDS } from './options.js'
+import { isSettled, statusCodeOf } from './status.js'
+import { nowIn, type Transaction } from './store/database.js'
+import { insertEvents } from './store/events.js'
+import { type JobRow, readJobRow } from './store/jobs.js'
+import { change } from './store/transition.js'
+
+const states = [
+  'queued',
+  'held',
+  'running',
+  'suspended',
+  'succeeded',
+  'failed',
+  'cancelled',
+  'unknown',
+] as const satisfies readonly JobState[]
+
+/** What a job may say of itself. Everything is optional; `nodes` tells the states of its parts by name. */
+export const reportSchema = z.strictObject({
+  status: FIELDS.name.optional(),
+  message: FIELDS.statusMessage.optional(),
+  progress: FIELDS.progress.optional(),
+  nodes: z.record(z.string().min(1).max(255), z.enum(states)).optional(),
+})
+
+export interface ReportAnswer {
+  /** False: the scheduler of this job says what its status is; it has been poked instead. Absent: no status was sent. */
+  readonly statusApplied?: boolean
+  /** How many of the nodes are known parts of the job. */
+  readonly nodesApplied?: number
+}
+
+/**
+ * A signed report. Throws `report_refused` alike for an unknown job, a wrong token and that of an old attempt; then
+ * `already_settled`; then `invalid`, naming the field. Progress and messages do not raise the version of the status.
+ */
+export const report = async (core: Core, jobId: number, presented: string, body: unknown): Promise<ReportAnswer> => {
+  const before = await readJobRow(core.database, jobId)
+  authorise(core, before, presented)
+  const news = check(reportSchema, body)
+  const answer = await core.database.write(async (tx) => {
+    const row = await readJobRow(tx, jobId)
+    authorise(core, row, presented)
+    return await apply(core, tx, row, news)
+  })
+  core.committed()
+  if (answer.statusApplied === false || answer.nodesApplied !== undefined) core.pokes.job(jobId)
+  return answer
+}
+
+function authorise(core: Core, row: JobRow | undefined, presented: string): asserts row is JobRow {
+  // The comparison is made for an unknown job too, so that the answer takes as long.
+  const right = core.tokens.matches(row?.token ?? 'none', presented)
+  if (!row || row.deletedAt !== null || row.token === null || !right) {
+    throw new TelestoError(
+      'report_refused',
+      'This job does not exist, or the token is not that of its current attempt.',
+    )
+  }
+  if (isSettled(row))
+    throw new TelestoError('already_settled', `Job ${row.id} has already finished.`, { field: 'status' })
+}
+
+const apply = async (
+  core: Core,
+  tx: Transaction,
+  row: JobRow,
+  news: z.output<typeof reportSchema>,
+): Promise<ReportAnswer> => {
+  const fields = {
+    ...(news.message === undefined ? {} : { statusMessage: news.message }),
+    ...(news.progress === undefined ? {} : { progress: news.progress }),
+  }
+  const now = await nowIn(core.database, tx)
+  const nodesApplied = news.nodes === undefined ? undefined : await applyNodes(tx, row, news.nodes, now)
+  const answer = nodesApplied === undefined ? {} : { nodesApplied }
+  const code = news.status === undefined ? undefined : statusCodeOf(news.status)
+  const owned = row.needsScheduler === 1 && code !== undefined
+  if (news.status !== undefined && !owned) {
+    await setStatus(core, tx, row, code, news.status, fields, {})
+    return { ...answer, statusApplied: true }
+  }
+  if (Object.keys(fields).length > 0) {
+    const event = { kind: 'progress' as const, app: row.app, jobId: row.id, attempt: row.attemptNumber, data: fields }
+    await change(tx, row, now, { job: fields, events: [event] })
+  }
+  return owned ? { ...answer, statusApplied: false } : answer
+}
+
+/** Told states hold until a poll that was asked after them. */
+const applyNodes = async (
+  tx: Transaction,
+  row: JobRow,
+  nodes: Readonly<Record<string, JobState>>,
+  now: number,
+): Promise<number> => {
+  let applied = 0
+  for (const [name, state] of Object.entries(nodes)) {
+    applied += await tx.run(
+      'UPDATE telesto_parts SET state = $1, reported_at = $2 WHERE attempt_id = $3 AND name = $4',
+      [state, now, row.attemptId, name],
+    )
+  }
+  if (applied > 0)
+    await insertEvents(tx, now, [{ kind: 'parts', app: row.app, jobId: row.id, attempt: row.attemptNumber }])
+  return applied
+}

@@ -1,0 +1,42 @@
+import type { Sequelize } from 'sequelize'
+
+/** What a column can hold on every supported database. Times are milliseconds since 1970; JSON is text. */
+export type Value = string | number | null
+export type Row = Record<string, Value>
+
+/** One transaction. `sql` has $1, $2, … for `params`. Statements of one transaction run one after the other. */
+export interface Transaction {
+  /** Rows of a SELECT, or of a statement with RETURNING. */
+  all<T extends object = Row>(sql: string, params?: readonly Value[]): Promise<T[]>
+  /** The number of rows that the statement inserted, changed or deleted. */
+  run(sql: string, params?: readonly Value[]): Promise<number>
+}
+
+/**
+ * The store's connection to its database: raw SQL for hot paths, and Sequelize for what is read as objects.
+ * Throws TelestoError `database_locked`, `database_read_only`, `database_full` or `database_unusable`; what was
+ * not committed then did not happen.
+ */
+export interface Database {
+  readonly dialect: 'sqlite'
+  readonly sequelize: Sequelize
+  /** Reads outside any transaction: what is committed now. */
+  all<T extends object = Row>(sql: string, params?: readonly Value[]): Promise<T[]>
+  /**
+   * Runs `work` in one transaction that holds the write lock from its first statement; commits when it resolves, rolls
+   * back when it rejects. Writers of one process wait for each other in memory; those of other processes in the
+   * database, for about 5 s.
+   * `work` must not wait for anything but its statements: nobody else can write meanwhile.
+   */
+  write<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
+  /** The database's clock, in milliseconds since 1970, as a SQL expression: the only clock that processes share. */
+  now(): string
+  /** The database's clock, read. */
+  readNow(): Promise<number>
+  /** Waits for a running write, then closes every connection. Idempotent. */
+  close(): Promise<void>
+}
+
+/** The database's clock, read inside a transaction. */
+export const nowIn = async (database: Pick<Database, 'now'>, tx: Pick<Transaction, 'all'>): Promise<number> =>
+  Number((await tx.all<{ now: number }>(`SELECT ${database.now()} AS now`))[0]?.now)

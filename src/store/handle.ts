@@ -1,0 +1,176 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import { setTimeout as delay } from 'node:timers/promises'
+import { requireNode } from '../node-version.js'
+import type { Value } from './database.js'
+import { isBusy, isSqliteError, named } from './sqlite-errors.js'
+
+type NodeSqlite = typeof import('node:sqlite')
+let loaded: NodeSqlite | undefined
+
+/** node:sqlite, loaded when first used and without the one warning by which Node 22 greets it. */
+const nodeSqlite = (): NodeSqlite => {
+  if (loaded) return loaded
+  requireNode()
+  const original = process.emitWarning
+  process.emitWarning = ((...args: Parameters<typeof original>) => {
+    if (String(args[0]).startsWith('SQLite is an experimental feature')) return
+    Reflect.apply(original, process, args)
+  }) as typeof original
+  try {
+    loaded = process.getBuiltinModule('node:sqlite')
+  } finally {
+    process.emitWarning = original
+  }
+  return loaded
+}
+
+/**
+ * Tries again while another connection is in the way, after 5 to 20 ms each time, until about `patience` ms were waited.
+ * The engine itself never waits: that would block the event loop, and with it a holder of the lock in this process.
+ * What was waited is added up instead of read from a clock, so a process that was stopped has lost none of its patience.
+ */
+export const patiently = async <T>(attempt: () => T, patience: number): Promise<T> => {
+  for (let waited = 0; ; ) {
+    try {
+      return attempt()
+    } catch (error) {
+      if (!isBusy(error) || waited >= patience) throw error
+    }
+    const pause = 5 + Math.random() * 15
+    waited += pause
+    await delay(pause)
+  }
+}
+
+export type BoundValue = Value | bigint | Uint8Array
+export type Bound = readonly BoundValue[] | Record<string, BoundValue>
+
+export interface Outcome {
+  readonly rows: Record<string, Value>[]
+  /** Rows inserted, changed or deleted. */
+  readonly changes: number
+  /** Of the last row inserted on this handle. */
+  readonly lastId: number
+}
+
+interface Prepared {
+  readonly statement: StatementSync
+  readonly returnsRows: boolean
+  readonly inserts: boolean
+  readonly changesRows: boolean
+  /** The highest of $1, $2, … */
+  readonly positions: number
+}
+
+const REMEMBERED = 200
+const LONGEST_REMEMBERED = 8192
+
+const returnsRows = (statement: StatementSync, sql: string): boolean => {
+  // columns() is younger than the oldest Node that Telesto runs on.
+  if (typeof statement.columns === 'function') return statement.columns().length > 0
+  if (/\breturning\b/i.test(sql) || /^\s*(select|pragma|explain|values)\b/i.test(sql)) return true
+  return /^\s*with\b/i.test(sql) && !/\b(insert|update|delete|replace)\b/i.test(sql)
+}
+
+const highestPosition = (sql: string): number => {
+  let highest = 0
+  for (const [, digits] of sql.matchAll(/'(?:[^']|'')*'|\$(\d+)/g))
+    if (digits) highest = Math.max(highest, Number(digits))
+  return highest
+}
+
+/** One connection to a database file, synchronous, with the statements that it has prepared. Its errors are named. */
+export class Handle {
+  readonly #db: DatabaseSync
+  readonly #statements = new Map<string, Prepared>()
+  /** Throws at once where the file is locked: open it `patiently`. */
+  constructor(file: string, options: { readonly readOnly?: boolean } = {}) {
+    try {
+      this.#db = new (nodeSqlite().DatabaseSync)(file, { timeout: 0, readOnly: options.readOnly ?? false })
+    } catch (error) {
+      throw named(error)
+    }
+    try {
+      if (!options.readOnly) this.#db.exec('PRAGMA journal_mode = WAL')
+      // FULL: what was committed survives a power cut. Both hold for this connection only.
+      this.#db.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
+    } catch (error) {
+      this.close()
+      throw named(error)
+    }
+  }
+
+  #prepare(sql: string): Prepared {
+    const known = this.#statements.get(sql)
+    if (known) {
+      this.#statements.delete(sql)
+      this.#statements.set(sql, known)
+      return known
+    }
+    const statement = this.#db.prepare(sql)
+    const prepared = {
+      statement,
+      returnsRows: returnsRows(statement, sql),
+      inserts: /^\s*(insert|replace)\b/i.test(sql),
+      changesRows: /^\s*(insert|update|delete|replace|with)\b/i.test(sql),
+      positions: highestPosition(sql),
+    }
+    // Sequelize writes values into its text: such statements come once, and only the bound keeps them from piling up.
+    if (sql.length <= LONGEST_REMEMBERED) {
+      this.#statements.set(sql, prepared)
+      for (const oldest of this.#statements.keys()) {
+        if (this.#statements.size <= REMEMBERED) break
+        this.#statements.delete(oldest)
+      }
+    }
+    return prepared
+  }
+
+  /** Runs one statement. `bound` is the values of $1, $2, …, or of ?, or of named parameters. */
+  execute(sql: string, bound?: Bound): Outcome {
+    try {
+      const prepared = this.#prepare(sql)
+      const args = toArguments(prepared, bound)
+      if (!prepared.returnsRows) {
+        const { changes, lastInsertRowid } = prepared.statement.run(...args)
+        return { rows: [], changes: prepared.changesRows ? Number(changes) : 0, lastId: Number(lastInsertRowid) }
+      }
+      // The engine's rows have no prototype.
+      const rows = prepared.statement.all(...args).map((row) => ({ ...row })) as Record<string, Value>[]
+      const lastId = prepared.inserts ? Number(this.execute('SELECT last_insert_rowid() AS id').rows[0]?.id) : 0
+      return { rows, changes: prepared.changesRows ? rows.length : 0, lastId }
+    } catch (error) {
+      throw named(error)
+    }
+  }
+
+  /** Undoes what is not committed. False where that failed: then the handle can only be closed. */
+  rollBack(): boolean {
+    if (this.#db.isTransaction === false) return true
+    try {
+      this.#db.exec('ROLLBACK')
+      return true
+    } catch (error) {
+      return isSqliteError(error) && error.message.includes('no transaction is active')
+    }
+  }
+
+  close(): void {
+    this.#statements.clear()
+    if (this.#db.isOpen !== false) this.#db.close()
+  }
+}
+
+const none = {}
+
+const toArguments = (prepared: Prepared, bound: Bound = []): [Record<string, BoundValue>, ...BoundValue[]] => {
+  if (!isList(bound)) return [bound]
+  if (prepared.positions === 0) return [none, ...bound]
+  if (bound.length !== prepared.positions) {
+    throw new TypeError(`The statement has ${prepared.positions} parameters, and ${bound.length} values were given.`)
+  }
+  // To SQLite $1 is a name, and a value that is missing would be NULL without a word.
+  return [Object.fromEntries(bound.map((value, index) => [`$${index + 1}`, value]))]
+}
+
+const isList = (bound: Bound): bound is readonly BoundValue[] => Array.isArray(bound)

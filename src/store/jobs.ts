@@ -1,0 +1,330 @@
+import type { Condition } from '../filters.js'
+import type { StatusCode } from '../status.js'
+import { type Database, nowIn, type Transaction, type Value } from './database.js'
+import { insertEvents } from './events.js'
+import { insertRows } from './insert.js'
+
+/** A row of telesto_jobs with what is shown of its current attempt. Times are milliseconds since 1970. */
+export interface JobRow {
+  readonly id: number
+  readonly app: string
+  readonly name: string
+  readonly description: string
+  readonly userId: string
+  readonly jobType: string
+  readonly spec: string
+  readonly needsScheduler: number
+  readonly schedulerSetting: string | null
+  readonly schedulerId: number | null
+  readonly workspace: string
+  readonly processResults: string | null
+  readonly extendedProperties: string
+  readonly statusCode: StatusCode
+  readonly customStatus: string | null
+  readonly statusVersion: number
+  readonly statusChangedAt: number
+  readonly statusMessage: string | null
+  readonly progress: number | null
+  readonly nativeState: string | null
+  readonly cause: string | null
+  readonly reason: string | null
+  readonly exitCode: number | null
+  readonly attemptId: number | null
+  readonly creationTime: number
+  readonly executeTime: number | null
+  readonly startTime: number | null
+  readonly completionTime: number | null
+  readonly lastStatusUpdate: number | null
+  readonly deletedAt: number | null
+  /** Of the current attempt; null before the first. */
+  readonly attemptNumber: number | null
+  readonly token: string | null
+  readonly nativeId: string | null
+  readonly workdir: string | null
+  readonly attemptSchedulerId: number | null
+  readonly orderName: string | null
+  readonly orderError: string | null
+  readonly handedOverAt: number | null
+  readonly collectError: string | null
+}
+
+/** A job with the rows that belong to it. */
+export interface WholeJob {
+  readonly row: JobRow
+  readonly groups: readonly string[]
+  readonly tags: Readonly<Record<string, string>>
+  readonly parents: readonly number[]
+}
+
+const JOB_COLUMNS = [
+  'id',
+  'app',
+  'name',
+  'description',
+  'user_id',
+  'job_type',
+  'spec',
+  'needs_scheduler',
+  'scheduler_setting',
+  'scheduler_id',
+  'workspace',
+  'process_results',
+  'extended_properties',
+  'status_code',
+  'custom_status',
+  'status_version',
+  'status_changed_at',
+  'status_message',
+  'progress',
+  'native_state',
+  'cause',
+  'reason',
+  'exit_code',
+  'attempt_id',
+  'creation_time',
+  'execute_time',
+  'start_time',
+  'completion_time',
+  'last_status_update',
+  'deleted_at',
+]
+const ATTEMPT_COLUMNS = [
+  'token',
+  'native_id',
+  'workdir',
+  'order_name',
+  'order_error',
+  'handed_over_at',
+  'collect_error',
+]
+const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
+
+const SELECT = `SELECT ${[
+  ...JOB_COLUMNS.map((name) => `j.${name} AS "${camel(name)}"`),
+  ...ATTEMPT_COLUMNS.map((name) => `a.${name} AS "${camel(name)}"`),
+  'a.number AS "attemptNumber"',
+  'a.scheduler_id AS "attemptSchedulerId"',
+].join(', ')} FROM telesto_jobs j LEFT JOIN telesto_attempts a ON a.id = j.attempt_id`
+
+type Reader = Pick<Transaction, 'all'>
+
+/** The orders that a list offers, each with its index. */
+export const ORDER_COLUMNS = {
+  id: 'j.id',
+  name: 'j.name',
+  status: 'j.status_code',
+  creationTime: 'j.creation_time',
+  executeTime: 'j.execute_time',
+  startTime: 'j.start_time',
+  completionTime: 'j.completion_time',
+} as const
+export type OrderField = keyof typeof ORDER_COLUMNS
+
+/** Which part of a list, and in which order. Ties are broken by id. */
+export interface Page {
+  readonly order: OrderField
+  readonly descending: boolean
+  readonly offset: number
+  /** null: to the end. */
+  readonly limit: number | null
+}
+const pageSql = (page: Page): string => {
+  const direction = page.descending ? 'DESC' : 'ASC'
+  const by = page.order === 'id' ? `j.id ${direction}` : `${ORDER_COLUMNS[page.order]} ${direction}, j.id ${direction}`
+  const part = page.limit === null && page.offset === 0 ? '' : ` LIMIT ${page.limit ?? -1} OFFSET ${page.offset}`
+  return `ORDER BY ${by}${part}`
+}
+
+/** A page of a list with everything that its rows need: four statements whatever its size. */
+export const findJobs = async (reader: Reader, where: Condition, page: Page): Promise<WholeJob[]> => {
+  const sql = `${SELECT} WHERE j.deleted_at IS NULL AND ${where.sql} ${pageSql(page)}`
+  return await withBelongings(reader, await reader.all<JobRow>(sql, where.params))
+}
+
+/** How many jobs match; counting stops at `cap`. */
+export const countJobs = async (reader: Reader, where: Condition, cap?: number): Promise<number> => {
+  const from = `FROM telesto_jobs j WHERE j.deleted_at IS NULL AND ${where.sql}`
+  const sql =
+    cap === undefined
+      ? `SELECT COUNT(*) AS n ${from}`
+      : `SELECT COUNT(*) AS n FROM (SELECT 1 ${from} LIMIT ${Math.trunc(cap)}) AS counted`
+  const [row] = await reader.all<{ n: number }>(sql, where.params)
+  return Number(row?.n ?? 0)
+}
+
+/** The ids alone. */
+export const findJobIds = async (reader: Reader, where: Condition, page: Page): Promise<number[]> => {
+  const sql = `SELECT j.id AS id FROM telesto_jobs j WHERE j.deleted_at IS NULL AND ${where.sql} ${pageSql(page)}`
+  return (await reader.all<{ id: number }>(sql, where.params)).map((row) => row.id)
+}
+
+/** One row, also of a job that is being deleted. */
+export const readJobRow = async (reader: Reader, id: number): Promise<JobRow | undefined> =>
+  (await reader.all<JobRow>(`${SELECT} WHERE j.id = $1`, [id]))[0]
+
+/** One row of a job that nobody deleted, with what belongs to it. */
+export const readJob = async (reader: Reader, id: number): Promise<WholeJob | undefined> => {
+  const row = await readJobRow(reader, id)
+  return row && row.deletedAt === null ? (await withBelongings(reader, [row]))[0] : undefined
+}
+
+/** The jobs with these ids that nobody deleted, by id, whatever their number. */
+export const readJobs = async (reader: Reader, ids: readonly number[]): Promise<WholeJob[]> => {
+  const jobs: WholeJob[] = []
+  for (let start = 0; start < ids.length; start += 1000) {
+    const chunk = ids.slice(start, start + 1000).join(', ')
+    const rows = await reader.all<JobRow>(`${SELECT} WHERE j.deleted_at IS NULL AND j.id IN (${chunk}) ORDER BY j.id`)
+    jobs.push(...(await withBelongings(reader, rows)))
+  }
+  return jobs
+}
+
+const withBelongings = async (reader: Reader, rows: readonly JobRow[]): Promise<WholeJob[]> => {
+  if (rows.length === 0) return []
+  const of = `job_id IN (${rows.map((row) => row.id).join(', ')})`
+  const groups = await reader.all<{ id: number; name: string }>(
+    `SELECT job_id AS id, name FROM telesto_groups WHERE ${of} ORDER BY name`,
+  )
+  const tags = await reader.all<{ id: number; name: string; value: string }>(
+    `SELECT job_id AS id, name, value FROM telesto_tags WHERE ${of} ORDER BY name`,
+  )
+  const parents = await reader.all<{ id: number; parent: number }>(
+    `SELECT job_id AS id, parent_id AS parent FROM telesto_parents WHERE ${of} ORDER BY parent_id`,
+  )
+  const byId = new Map(
+    rows.map((row) => [
+      row.id,
+      { row, groups: [] as string[], tags: {} as Record<string, string>, parents: [] as number[] },
+    ]),
+  )
+  for (const group of groups) byId.get(group.id)?.groups.push(group.name)
+  for (const tag of tags) {
+    const job = byId.get(tag.id)
+    if (job) job.tags[tag.name] = tag.value
+  }
+  for (const parent of parents) byId.get(parent.id)?.parents.push(parent.parent)
+  return [...byId.values()]
+}
+
+/** What createJob stores. */
+export interface NewJob {
+  readonly app: string
+  readonly name: string
+  readonly description: string
+  readonly user: string
+  readonly jobType: string
+  readonly spec: string
+  readonly needsScheduler: boolean
+  readonly schedulerSetting: string | null
+  readonly schedulerId: number | null
+  readonly workspace: string
+  readonly processResults: string | null
+  readonly extendedProperties: string
+  readonly groups: readonly string[]
+  readonly tags: Readonly<Record<string, string>>
+  readonly parents: readonly number[]
+}
+
+/** Inserts jobs with what belongs to them; answers their ids in order. `{id}` in a name becomes the job's id. */
+export const insertJobs = async (database: Database, tx: Transaction, jobs: readonly NewJob[]): Promise<number[]> => {
+  const now = await nowIn(database, tx)
+  const ids = await insertRows(
+    tx,
+    'telesto_jobs',
+    [
+      'app',
+      'name',
+      'description',
+      'user_id',
+      'job_type',
+      'spec',
+      'needs_scheduler',
+      'scheduler_setting',
+      'scheduler_id',
+      'workspace',
+      'process_results',
+      'extended_properties',
+      'status_changed_at',
+      'creation_time',
+    ],
+    jobs.map((job) => [
+      job.app,
+      job.name,
+      job.description,
+      job.user,
+      job.jobType,
+      job.spec,
+      job.needsScheduler ? 1 : 0,
+      job.schedulerSetting,
+      job.schedulerId,
+      job.workspace,
+      job.processResults,
+      job.extendedProperties,
+      now,
+      now,
+    ]),
+    'id',
+  )
+  const named = ids.filter((_, index) => jobs[index]?.name.includes('{id}'))
+  if (named.length > 0) {
+    await tx.run(
+      `UPDATE telesto_jobs SET name = REPLACE(name, '{id}', CAST(id AS TEXT)) WHERE id IN (${named.join(', ')})`,
+    )
+  }
+  await insertBelongings(tx, ids, jobs)
+  await insertEvents(
+    tx,
+    now,
+    ids.map((id, index) => ({ kind: 'created', app: jobs[index]?.app ?? '', jobId: id })),
+  )
+  return ids
+}
+
+const insertBelongings = async (
+  tx: Transaction,
+  ids: readonly number[],
+  jobs: readonly Pick<NewJob, 'groups' | 'tags' | 'parents'>[],
+): Promise<void> => {
+  const rows = <T>(
+    of: (job: Pick<NewJob, 'groups' | 'tags' | 'parents'>) => readonly T[],
+    row: (id: number, one: T) => Value[],
+  ) => jobs.flatMap((job, index) => of(job).map((one) => row(ids[index] as number, one)))
+  await insertRows(
+    tx,
+    'telesto_groups',
+    ['job_id', 'name'],
+    rows(
+      (job) => job.groups,
+      (id, name) => [id, name],
+    ),
+  )
+  await insertRows(
+    tx,
+    'telesto_tags',
+    ['job_id', 'name', 'value'],
+    rows(
+      (job) => Object.entries(job.tags),
+      (id, [name, value]) => [id, name, value],
+    ),
+  )
+  await insertRows(
+    tx,
+    'telesto_parents',
+    ['job_id', 'parent_id'],
+    rows(
+      (job) => job.parents,
+      (id, parent) => [id, parent],
+    ),
+  )
+}
+
+/** Replaces the groups or tags of one job. */
+export const replaceBelongings = async (
+  tx: Transaction,
+  id: number,
+  changed: { readonly groups?: readonly string[]; readonly tags?: Readonly<Record<string, string>> },
+): Promise<void> => {
+  if (changed.groups) await tx.run('DELETE FROM telesto_groups WHERE job_id = $1', [id])
+  if (changed.tags) await tx.run('DELETE FROM telesto_tags WHERE job_id = $1', [id])
+  await insertBelongings(tx, [id], [{ groups: changed.groups ?? [], tags: changed.tags ?? {}, parents: [] }])
+}

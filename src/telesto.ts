@@ -1,0 +1,266 @@
+import path from 'node:path'
+import type { Request, RequestHandler, Router } from 'express'
+import { z } from 'zod'
+import { type Access, defaultAccess, type User } from './access.js'
+import type { Adapter, Logger } from './adapter.js'
+import { type Clock, systemClock } from './clock.js'
+import { createConnections } from './connections.js'
+import { type App, appOf, type Core, type ProcessResults, type SchedulerSettingDeclaration, type Urls } from './core.js'
+import { createEngine, type Engine } from './engine/engine.js'
+import { TelestoError } from './errors.js'
+import { createEventFeed, type EventFeed } from './event-feed.js'
+import { JobManager } from './job-manager.js'
+import { createQuestions } from './logs.js'
+import { machineId } from './machine.js'
+import { check } from './options.js'
+import { createPokes } from './pokes.js'
+import { processIdentity } from './process-identity.js'
+import { processing } from './processing.js'
+import { createRegistry } from './registry.js'
+import { createReportTokens, loadReportKey } from './report-token.js'
+import * as schedulers from './schedulers.js'
+import { openDatabase } from './store/open.js'
+import { localTransport } from './transport/local.js'
+import { UserView } from './user-view.js'
+import { createWeb, type Web } from './web/web.js'
+
+export interface TelestoOptions<A extends readonly Adapter[]> {
+  /** The kinds of schedulers that this portal drives; they bring the job types. */
+  readonly adapters: A
+  /** Who asks: the host's own authentication. Undefined is nobody, who sees nothing. Default: nobody. */
+  readonly identify?: (req: Request & { readonly user?: User }) => User | undefined | Promise<User | undefined>
+  /** Who sees which jobs, as a filter. Default: owner, member of a group of the job, admin. */
+  readonly visible?: Access['visible']
+  /** Who may do what with a visible job. Default: the same. */
+  readonly may?: Access['may']
+  /** Where the database, the key of reports and the jobs' directories live. @defaultValue '.telesto' */
+  readonly directory?: string
+  /** The address under which the world reaches the router: 'https://portal.example/telesto'. Without it jobs cannot report. */
+  readonly url?: string
+  /** Where the router is mounted, when there is no `url`. @defaultValue '/telesto' */
+  readonly mountPath?: string
+  /** False: this process shows and takes orders, and another one carries them out. @defaultValue true */
+  readonly runLoops?: boolean
+  /** How long a process that no longer answers keeps its work from the others, in seconds. @defaultValue 90 */
+  readonly leaseSeconds?: number
+  /** Requests in a minute from one address, for the callback and for the API. @defaultValue 600 each */
+  readonly rateLimits?: { readonly callback?: number; readonly api?: number }
+  /** Shaped like pino. @defaultValue silent */
+  readonly log?: Logger
+  /** @defaultValue the real one; a test brings its own */
+  readonly clock?: Clock
+}
+
+export interface AppOptions {
+  readonly schedulerSettings?: Readonly<Record<string, SchedulerSettingDeclaration>>
+  /** Functions that a job names in `processResults`. */
+  readonly processResults?: Readonly<Record<string, ProcessResults>>
+  /** Where relative input files are looked up after the job's own workspace. @defaultValue the working directory */
+  readonly workspace?: string
+  /** Directories, beside Telesto's own, in which a job's `workspace` may lie. */
+  readonly workspaceRoots?: readonly string[]
+}
+
+const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+
+const optionsSchema = z.strictObject({
+  adapters: z
+    .array(z.custom<Adapter>((value) => typeof (value as Adapter | null)?.connect === 'function', 'must be an adapter'))
+    .min(1, 'must name at least one adapter'),
+  identify: z
+    .custom<(req: Request) => User | undefined>((value) => typeof value === 'function', 'must be a function')
+    .optional(),
+  visible: z.custom<Access['visible']>((value) => typeof value === 'function', 'must be a function').optional(),
+  may: z.custom<Access['may']>((value) => typeof value === 'function', 'must be a function').optional(),
+  directory: z.string().min(1).optional(),
+  url: z.url({ protocol: /^https?$/, message: 'must be an http or https address' }).optional(),
+  mountPath: z
+    .string()
+    .regex(/^(\/[^/?#]+)*\/?$/, 'must be a path like /telesto')
+    .optional(),
+  runLoops: z.boolean().optional(),
+  leaseSeconds: z.number().min(1, 'must be 1 or more').max(3600).optional(),
+  rateLimits: z
+    .strictObject({ callback: z.int().positive().optional(), api: z.int().positive().optional() })
+    .optional(),
+  log: z.custom<Logger>((value) => typeof (value as Logger | null)?.info === 'function', 'must be a logger').optional(),
+  clock: z
+    .custom<Clock>((value) => typeof (value as Clock | null)?.monotonic === 'function', 'must be a clock')
+    .optional(),
+})
+
+const appSchema = z.strictObject({
+  schedulerSettings: z
+    .record(
+      z.string().min(1).max(255),
+      z.strictObject({ adapter: z.string(), description: z.string().optional(), required: z.boolean().optional() }),
+    )
+    .optional(),
+  processResults: z
+    .record(
+      z.string().min(1).max(255),
+      z.custom<ProcessResults>((value) => typeof value === 'function', 'must be a function'),
+    )
+    .optional(),
+  workspace: z.string().optional(),
+  workspaceRoots: z.array(z.string()).optional(),
+})
+const appName = z.string().regex(/^[\w.-]{1,255}$/, 'must have 1 to 255 letters, digits, _, . or -')
+
+/** A job manager for the apps of one Express host. Made by createTelesto(). */
+export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
+  readonly #core: Core
+  readonly #engine: Engine
+  readonly #feed: EventFeed
+  readonly #web: Web
+
+  /** @internal */
+  constructor(core: Core, engine: Engine, feed: EventFeed, web: Web) {
+    this.#core = core
+    this.#engine = engine
+    this.#feed = feed
+    this.#web = web
+  }
+
+  /**
+   * The manager of an app's jobs, for trusted code of the host. The first call declares the app; results are processed and
+   * settings exist only for apps that were declared. Throws `invalid` where options are given a second time.
+   */
+  app(name: string, options?: AppOptions): JobManager<A> {
+    const { apps } = this.#core
+    if (options !== undefined && apps.has(name)) {
+      throw new TelestoError('invalid', `The app ${name} is declared already. Give its options once.`, {
+        field: 'options',
+      })
+    }
+    if (!apps.has(name)) {
+      const checked = check(appSchema, options ?? {}, 'options')
+      const app: App = {
+        name: check(appName, name, 'name'),
+        schedulerSettings: (checked.schedulerSettings ?? {}) as App['schedulerSettings'],
+        processResults: checked.processResults ?? {},
+        workspace: path.resolve(checked.workspace ?? '.'),
+        workspaceRoots: (checked.workspaceRoots ?? []).map((root) => path.resolve(root)),
+      }
+      apps.set(app.name, app)
+      this.#engine.wake()
+    }
+    return new JobManager<A>(this.#core, undefined, appOf(this.#core, name).name)
+  }
+
+  /** The same as `req.telesto`, for a user: limited to what they may see and do. */
+  as(user: User): UserView<A> {
+    return new UserView<A>(this.#core, user)
+  }
+
+  /** Puts `req.telesto` on every request: who asks, and each app limited to what they may do. */
+  get middleware(): RequestHandler {
+    return this.#web.middleware
+  }
+  /** Pages, API, events and the callback; mount it at `mountPath` or at the path of `url`. */
+  get router(): Router {
+    return this.#web.router
+  }
+  /** The callback alone, for the host's root: `/update-job-status/:id`, as Tethys has it. */
+  get callbackRouter(): Router {
+    return this.#web.callbackRouter
+  }
+
+  /** All scheduler records, by name. */
+  async listSchedulers(): Promise<schedulers.SchedulerRecord[]> {
+    return await schedulers.listSchedulers(this.#core)
+  }
+  /** A record by its name, or null. */
+  async getScheduler(name: string): Promise<schedulers.SchedulerRecord | null> {
+    return await schedulers.getScheduler(this.#core, name)
+  }
+  /** Stores a record. Throws TelestoError that names the field; `scheduler_name_taken`; `secrets_without_key`. */
+  async createScheduler(scheduler: schedulers.NewScheduler): Promise<schedulers.SchedulerRecord> {
+    return await schedulers.createScheduler(this.#core, scheduler)
+  }
+  /** Changes the limits of a record. Throws `scheduler_not_found`, `invalid`. */
+  async updateScheduler(name: string, limits: schedulers.SchedulerLimits): Promise<schedulers.SchedulerRecord> {
+    return await schedulers.updateScheduler(this.#core, name, limits)
+  }
+  /** Assigns a record to a setting of an app, or none with null. */
+  async assignScheduler(app: string, setting: string, scheduler: string | null): Promise<void> {
+    await schedulers.assignScheduler(this.#core, app, setting, scheduler)
+  }
+
+  /** Ends loops and streams, waits for what is in flight, closes the store. Jobs run on; the next start finds them. Idempotent. */
+  async close(): Promise<void> {
+    this.#web.close()
+    this.#feed.close()
+    await this.#engine.close()
+    await this.#core.connections.close()
+    await this.#core.database.close()
+  }
+}
+
+/** Opens the store, starts the loops. Throws TelestoError that names the option; `database_…` where the store cannot be used. */
+export const createTelesto = async <const A extends readonly Adapter[]>(
+  options: TelestoOptions<A>,
+): Promise<Telesto<A>> => {
+  const checked = check(optionsSchema, options)
+  const log = options.log ?? silent
+  const clock = options.clock ?? systemClock
+  const directory = path.resolve(checked.directory ?? '.telesto')
+  const registry = createRegistry(options.adapters)
+  const database = await openDatabase({ file: path.join(directory, 'telesto.db'), clock, log })
+  try {
+    const feed = createEventFeed(database, clock, (error) =>
+      log.warn({ error: String(error) }, 'events could not be read'),
+    )
+    let engine: Engine | undefined
+    const wake = (): void => engine?.wake()
+    const now = (): Date => new Date(Date.now() + clock.databaseOffset())
+    const machine = machineId()
+    const core: Core = {
+      database,
+      clock,
+      log,
+      registry,
+      access: { visible: options.visible ?? defaultAccess.visible, may: options.may ?? defaultAccess.may },
+      urls: createUrls(checked.url, checked.mountPath, log),
+      tokens: createReportTokens(await loadReportKey(directory)),
+      connections: createConnections(registry, log, now, () => localTransport()),
+      pokes: createPokes(() => clock.monotonic(), wake),
+      questions: createQuestions(() => clock.monotonic()),
+      jobsRoot: path.join(directory, 'jobs'),
+      machine,
+      owner: processIdentity(machine),
+      leaseMs: (checked.leaseSeconds ?? 90) * 1000,
+      apps: new Map(),
+      committed: () => {
+        feed.wake()
+        wake()
+      },
+    }
+    await schedulers.ensureRecordsOfThisMachine(core)
+    engine = createEngine(core, processing(core))
+    const web = createWeb(core, {
+      identify: options.identify ?? (() => undefined),
+      feed,
+      rateLimits: { callback: checked.rateLimits?.callback ?? 600, api: checked.rateLimits?.api ?? 600 },
+    })
+    if (checked.runLoops !== false) engine.start()
+    return new Telesto<A>(core, engine, feed, web)
+  } catch (error) {
+    await database.close()
+    throw error
+  }
+}
+
+const createUrls = (url: string | undefined, mountPath: string | undefined, log: Logger): Urls => {
+  const base = (url ?? mountPath ?? '/telesto').replace(/\/+$/, '')
+  let told = url !== undefined
+  return {
+    page: (inner) => `${base}${inner}`,
+    callback(jobId) {
+      if (url !== undefined) return `${base}/update-job-status/${jobId}`
+      if (!told) log.warn({}, 'Jobs get no address to report to: createTelesto({ url }) was not given.')
+      told = true
+      return undefined
+    },
+  }
+}
