@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { staysInside } from './inputs.js'
 
 const carried = (what: string) =>
   z
@@ -33,7 +34,10 @@ const environment = z
  * app's and the callback's to set.
  */
 export const basicSpec = z.strictObject({
-  /** The program and its arguments, passed on byte for byte. A program without a slash is looked for in PATH. */
+  /**
+   * The program and its arguments, passed on byte for byte. A program without a slash is looked for in PATH, a relative one
+   * with a slash in the job's workspace, then the app's.
+   */
   command: z
     .array(z.unknown(), { error: SHAPE })
     .nonempty({ error: SHAPE })
@@ -41,5 +45,18 @@ export const basicSpec = z.strictObject({
     .optional(),
   /** Added to the job's environment, which is otherwise only PATH, HOME, the user's name, the locale and the like. */
   env: environment.optional(),
+  /**
+   * Files to copy into the job's directory before it starts, as relative paths: each is looked up in the job's workspace,
+   * then the app's, and keeps its path.
+   */
+  inputFiles: z
+    .array(
+      carried('An input file').refine(staysInside, {
+        error:
+          'An input file is named by a relative path without "..", looked up in the workspace of the job, then of the app.',
+      }),
+    )
+    .max(1000)
+    .optional(),
 })
 export type BasicSpec = z.output<typeof basicSpec>

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type NativeId, SchedulerError, type SubmitRequest, type Transport } from '../../src/adapter.js'
 import { ABSENT, makePlace, type Place, placeOf, readFact } from './facts.js'
+import { copyInputs, findProgram } from './inputs.js'
 import type { Processes } from './processes.js'
 import { type BasicSpec, basicSpec } from './spec.js'
 import { wrapperScript } from './wrapper.js'
@@ -27,7 +28,7 @@ const CLAIM_WAIT_MS = 20_000
  */
 export const start = async (job: BasicRequest, starter: Starter): Promise<NativeId | undefined> => {
   const place = placeOf(job)
-  const { command, env } = checked(job.spec)
+  const { command, env, inputFiles } = checked(job.spec)
   const before = await claimant(place)
   if (before) return before
 
@@ -35,10 +36,13 @@ export const start = async (job: BasicRequest, starter: Starter): Promise<Native
   await prepare(() => makePlace(place))
   const report = join(place.privateDir, 'report')
   if (job.report) await transport.write(report, curlConfig(job.report), 0o600)
+  await prepare(() => copyInputs(inputFiles ?? [], job.inputRoots, place.workdir, join(place.folder, 'input')))
+  const [program, ...parameters] = command
+  const found = [await findProgram(program, job.inputRoots), ...parameters] as const
   const script = join(place.folder, 'run.sh')
   await transport.write(
     script,
-    wrapperScript({ folder: place.folder, boot, how: processes.how, command, env: env ?? {} }),
+    wrapperScript({ folder: place.folder, boot, how: processes.how, command: found, env: env ?? {} }),
     0o600,
   )
   if (signal.aborted) return undefined
@@ -84,19 +88,20 @@ const claimant = async (place: Place): Promise<NativeId | undefined> => {
   return claim?.text
 }
 
-const checked = (spec: BasicSpec): { command: [string, ...string[]]; env?: Record<string, string> | undefined } => {
+const checked = (spec: BasicSpec): BasicSpec & { command: [string, ...string[]] } => {
   const result = basicSpec.safeParse(spec)
   if (!result.success)
     throw new SchedulerError('invalid_job', result.error.issues.map(({ message }) => message).join(' '))
-  const { command, env } = result.data
+  const { command, ...rest } = result.data
   if (!command) throw new SchedulerError('invalid_job', 'The job has no command, so there is nothing to run.')
-  return { command, env }
+  return { ...rest, command }
 }
 
 const prepare = async (action: () => Promise<void>): Promise<void> => {
   try {
     await action()
   } catch (error) {
+    if (error instanceof SchedulerError) throw error
     throw new SchedulerError('unavailable', `The job's directory cannot be made: ${String(error)}`, { cause: error })
   }
 }
