@@ -348,7 +348,7 @@ export const supports = async (
 
 /** Throws where this process does not know what the job names: its app or its function. */
 export const checkNames = (core: Core, app: string, processResults: string | undefined): void => {
-  if (processResults === undefined || Object.hasOwn(appOf(core, app).processResults, processResults)) return
+  if (processResults === undefined || appOf(core, app).processResults.has(processResults)) return
   throw new TelestoError(
     'unknown_process_results',
     `The app ${app} has no function ${JSON.stringify(processResults)}. Register it: telesto.app(${JSON.stringify(app)}, { processResults: { … } }).`,

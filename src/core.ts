@@ -3,9 +3,8 @@ import type { Logger } from './adapter.js'
 import type { Clock } from './clock.js'
 import type { Connections } from './connections.js'
 import { TelestoError } from './errors.js'
-import type { Job } from './job.js'
-import type { Questions } from './logs.js'
 import type { Pokes } from './pokes.js'
+import type { Questions } from './questions.js'
 import type { Registry } from './registry.js'
 import type { ReportTokens } from './report-token.js'
 import type { Database } from './store/database.js'
@@ -19,31 +18,20 @@ export interface SchedulerSettingDeclaration {
   readonly required?: boolean
 }
 
-/** What a function that processes results is given beside the job. */
-export interface ResultsContext {
-  /** The attempt's directory on this machine, absolute: what the job wrote and what was fetched. */
-  readonly directory: string
-  /** Unique for the attempt, and the same each time that its results are processed: a key for what must happen once. */
-  readonly idempotencyKey: string
-  /** Aborts when Telesto closes or another process has taken over. */
-  readonly signal: AbortSignal
-}
-
-/**
- * Runs when a job's results are here, at least once. What it sets on `job` (extendedProperties, statusMessage, description,
- * tags, progress) commits together with Complete; it need not save. An error is retried, about ten times in an hour.
- */
-export type ProcessResults = (job: Job, results: ResultsContext) => void | Promise<void>
-
 /** An app as it was declared in this process. */
 export interface App {
   readonly name: string
   readonly schedulerSettings: Readonly<Record<string, SchedulerSettingDeclaration>>
-  readonly processResults: Readonly<Record<string, ProcessResults>>
+  /** The names of the functions that process results. */
+  readonly processResults: ReadonlySet<string>
   /** Where relative input files are looked up after the job's own workspace. */
   readonly workspace: string
   /** Directories in which a job's own workspace may lie, beside the default. */
   readonly workspaceRoots: readonly string[]
+  /** The app's own page, linked from Telesto's; undefined: none. */
+  readonly url?: string
+  /** The app's page for the results of a job, `{id}` being the job's id; undefined: none. */
+  readonly resultsUrl?: string
 }
 
 /** Absolute addresses, from the `url` that the host configured alone; never from a request. */

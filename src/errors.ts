@@ -44,6 +44,8 @@ const STATUS_OF = {
   unsafe_path: 400,
   workspace_outside_roots: 400,
   report_refused: 403,
+  unknown_authorization: 401,
+  method_not_allowed: 405,
   body_too_large: 413,
   body_invalid: 400,
   cross_site: 403,

@@ -12,11 +12,13 @@ export {
   SchedulerError,
 } from './adapter.js'
 export type { Clock } from './clock.js'
-export type { ProcessResults, ResultsContext, SchedulerSettingDeclaration } from './core.js'
+export type { SchedulerSettingDeclaration } from './core.js'
+export type { ResultsContext } from './engine/collect.js'
 export { JobDoesNotExist, MultipleJobsReturned, TelestoError, type TelestoErrorCode } from './errors.js'
 export type { JobFilter } from './filters.js'
 export type { Job } from './job.js'
 export type { JobManager } from './job-manager.js'
+export type { ProcessResults } from './processing.js'
 export type { JobQuery } from './query.js'
 export type { NewScheduler, SchedulerLimits, SchedulerRecord } from './schedulers.js'
 export {

@@ -219,6 +219,11 @@ export class JobPicture {
     return action === 'read' || action === 'edit' || ALLOWED[action](this.row)
   }
 
+  /** @internal The record that runs its attempt, null before there is one; undefined where no scheduler runs it. */
+  get record(): number | null | undefined {
+    return this.row.needsScheduler === 0 ? undefined : this.row.attemptSchedulerId
+  }
+
   /** @internal What was changed and not saved. */
   pendingChanges(): Partial<Record<Editable, unknown>> {
     const pending: Partial<Record<Editable, unknown>> = Object.fromEntries(this.edited)

@@ -5,17 +5,17 @@ import { type Access, defaultAccess, type User } from './access.js'
 import type { Adapter, Logger } from './adapter.js'
 import { type Clock, systemClock } from './clock.js'
 import { createConnections } from './connections.js'
-import { type App, appOf, type Core, type ProcessResults, type SchedulerSettingDeclaration, type Urls } from './core.js'
+import { type App, appOf, type Core, type SchedulerSettingDeclaration, type Urls } from './core.js'
 import { createEngine, type Engine } from './engine/engine.js'
 import { TelestoError } from './errors.js'
 import { createEventFeed, type EventFeed } from './event-feed.js'
 import { JobManager } from './job-manager.js'
-import { createQuestions } from './logs.js'
 import { machineId } from './machine.js'
 import { check } from './options.js'
 import { createPokes } from './pokes.js'
 import { processIdentity } from './process-identity.js'
-import { processing } from './processing.js'
+import { type ProcessResults, processing } from './processing.js'
+import { createQuestions } from './questions.js'
 import { createRegistry } from './registry.js'
 import { createReportTokens, loadReportKey } from './report-token.js'
 import * as schedulers from './schedulers.js'
@@ -59,6 +59,10 @@ export interface AppOptions {
   readonly workspace?: string
   /** Directories, beside Telesto's own, in which a job's `workspace` may lie. */
   readonly workspaceRoots?: readonly string[]
+  /** The app's own page, which Telesto's pages link to: a path or an http(s) address. */
+  readonly url?: string
+  /** The app's page for the results of a job; `{id}` in it is replaced by the job's id. Linked once there are results. */
+  readonly resultsUrl?: string
 }
 
 const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
@@ -89,6 +93,7 @@ const optionsSchema = z.strictObject({
     .optional(),
 })
 
+const address = z.string().regex(/^(\/(?!\/)|https?:\/\/)/, 'must be a path like /flood or an http(s) address')
 const appSchema = z.strictObject({
   schedulerSettings: z
     .record(
@@ -104,8 +109,13 @@ const appSchema = z.strictObject({
     .optional(),
   workspace: z.string().optional(),
   workspaceRoots: z.array(z.string()).optional(),
+  url: address.optional(),
+  resultsUrl: address.optional(),
 })
 const appName = z.string().regex(/^[\w.-]{1,255}$/, 'must have 1 to 255 letters, digits, _, . or -')
+
+/** The functions that process results, by app and name. */
+type Functions = Map<string, Readonly<Record<string, ProcessResults>>>
 
 /** A job manager for the apps of one Express host. Made by createTelesto(). */
 export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
@@ -113,13 +123,15 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
   readonly #engine: Engine
   readonly #feed: EventFeed
   readonly #web: Web
+  readonly #functions: Functions
 
   /** @internal */
-  constructor(core: Core, engine: Engine, feed: EventFeed, web: Web) {
+  constructor(core: Core, engine: Engine, feed: EventFeed, web: Web, functions: Functions) {
     this.#core = core
     this.#engine = engine
     this.#feed = feed
     this.#web = web
+    this.#functions = functions
   }
 
   /**
@@ -138,11 +150,14 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
       const app: App = {
         name: check(appName, name, 'name'),
         schedulerSettings: (checked.schedulerSettings ?? {}) as App['schedulerSettings'],
-        processResults: checked.processResults ?? {},
+        processResults: new Set(Object.keys(checked.processResults ?? {})),
         workspace: path.resolve(checked.workspace ?? '.'),
         workspaceRoots: (checked.workspaceRoots ?? []).map((root) => path.resolve(root)),
+        ...(checked.url === undefined ? {} : { url: checked.url }),
+        ...(checked.resultsUrl === undefined ? {} : { resultsUrl: checked.resultsUrl }),
       }
       apps.set(app.name, app)
+      this.#functions.set(app.name, checked.processResults ?? {})
       this.#engine.wake()
     }
     return new JobManager<A>(this.#core, undefined, appOf(this.#core, name).name)
@@ -237,14 +252,18 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
       },
     }
     await schedulers.ensureRecordsOfThisMachine(core)
-    engine = createEngine(core, processing(core))
+    const functions: Functions = new Map()
+    engine = createEngine(
+      core,
+      processing(core, (app, name) => functions.get(app)?.[name]),
+    )
     const web = createWeb(core, {
       identify: options.identify ?? (() => undefined),
       feed,
       rateLimits: { callback: checked.rateLimits?.callback ?? 600, api: checked.rateLimits?.api ?? 600 },
     })
     if (checked.runLoops !== false) engine.start()
-    return new Telesto<A>(core, engine, feed, web)
+    return new Telesto<A>(core, engine, feed, web, functions)
   } catch (error) {
     await database.close()
     throw error

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import type { Scheduler } from '../adapter.js'
-import type { Core, ProcessResults, ResultsContext } from '../core.js'
+import type { Core } from '../core.js'
 import { isInside } from '../directories.js'
 import { nowIn, type Transaction } from '../store/database.js'
 import { readJob, type WholeJob } from '../store/jobs.js'
@@ -18,9 +18,19 @@ const FIRST_PAUSE_MS = 7_000
 /** A job whose function nobody here has registered is looked at again after this time. */
 const UNREGISTERED_PAUSE_MS = 30_000
 
-/** What the manager adds to the engine: it runs an app's function on the job, and answers how to commit what that set. */
+/** What a function that processes results is given beside the job. */
+export interface ResultsContext {
+  /** The attempt's directory on this machine, absolute: what the job wrote and what was fetched. */
+  readonly directory: string
+  /** Unique for the attempt, and the same each time that its results are processed: a key for what must happen once. */
+  readonly idempotencyKey: string
+  /** Aborts when Telesto closes or another process has taken over. */
+  readonly signal: AbortSignal
+}
+
+/** What the manager adds to the engine: it runs a function of the job's app, and answers how to commit what that set. */
 export type RunProcessResults = (
-  process: ProcessResults,
+  name: string,
   job: WholeJob,
   context: ResultsContext,
 ) => Promise<(tx: Transaction) => Promise<void>>
@@ -50,15 +60,14 @@ const collectJob = async (core: Core, run: RunProcessResults, job: Tracked, leas
   const whole = await readJob(core.database, job.id)
   if (!whole) return
   const name = whole.row.processResults
-  const process = name === null ? undefined : core.apps.get(job.app)?.processResults[name]
-  if (name !== null && !process) {
+  if (name !== null && core.apps.get(job.app)?.processResults.has(name) !== true) {
     const collectError = `No process has registered the function ${JSON.stringify(name)} of the app ${job.app}; the results wait for it.`
     return await postpone(core, job, { collectError }, UNREGISTERED_PAUSE_MS)
   }
   try {
     await fetchResults(core, whole, job, lease)
     const context = { directory: job.workdir, idempotencyKey: job.token, signal: lease.signal }
-    const commit = process ? await run(process, whole, context) : async () => {}
+    const commit = name === null ? async () => {} : await run(name, whole, context)
     if (lease.signal.aborted) return
     await complete(core, job, commit)
   } catch (error) {

@@ -66,12 +66,31 @@ export const createHandlePool = ({ file, patience, maxIdle = 4 }: PoolOptions): 
   }
 }
 
+/** A connection as Sequelize uses it: callbacks come later, with a Statement as `this`. */
+interface Connection {
+  readonly filename: string
+  uuid: string | undefined
+  serialize(work: () => void): void
+  close(callback?: (error: unknown) => void): void
+  run(sql: string, parameters?: Parameters | Callback, callback?: Callback): void
+  all(sql: string, parameters?: Parameters | Callback, callback?: Callback): void
+}
+
+/** What Sequelize uses of the package sqlite3. */
+export interface DialectModule {
+  readonly Database: new (file: string, mode: number, opened?: (error: unknown) => void) => Connection
+  readonly OPEN_READONLY: number
+  readonly OPEN_READWRITE: number
+  readonly OPEN_CREATE: number
+  readonly OPEN_FULLMUTEX: number
+}
+
 /**
  * node:sqlite in the shape of the package sqlite3, as Sequelize's `dialectModule`, for the one file of `pool`. Sequelize's
  * connection-manager and query are its only callers. It is made anew for each database and keeps nothing global.
  */
-export const createDialectModule = (pool: HandlePool, patience: number) => {
-  class Database {
+export const createDialectModule = (pool: HandlePool, patience: number): DialectModule => {
+  class Database implements Connection {
     readonly filename: string
     /** Set by Sequelize, which closes only connections that have one. */
     uuid: string | undefined
