@@ -1,0 +1,86 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import { programOf } from './extract.js'
+
+const root = fileURLToPath(new URL('../../', import.meta.url))
+const run = promisify(execFile)
+
+const freePort = async (): Promise<number> =>
+  await new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+
+/** A file inside the package, so that it imports "telesto" as a user does; checked by the compiler as a user's would be. */
+const written = async (name: string, source: string): Promise<string> => {
+  const folder = path.join(root, 'dist', 'docs', name)
+  mkdirSync(folder, { recursive: true })
+  const file = path.join(folder, 'program.ts')
+  writeFileSync(file, source)
+  const options = {
+    extends: '../../../tsconfig.json',
+    compilerOptions: { rootDir: '../../..' },
+    include: ['program.ts'],
+  }
+  writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify(options))
+  const compiled = await run(process.execPath, [
+    path.join(root, 'node_modules/typescript/bin/tsc'),
+    '-p',
+    folder,
+  ]).catch((error: { stdout: string }) => error)
+  expect(compiled.stdout).toBe('')
+  return file
+}
+
+const emptyDirectory = (): string => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'telesto-docs-'))
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }))
+  return directory
+}
+
+test('the twins of the Tethys examples compile, run, and print what the page says', async () => {
+  const { source, output } = programOf(new URL('../../docs/tethys.md', import.meta.url))
+  const file = await written('tethys', source.replaceAll('3000', String(await freePort())))
+  const { stdout } = await run(process.execPath, [file], { cwd: emptyDirectory(), timeout: 60_000 })
+  expect(stdout).toBe(output)
+}, 90_000)
+
+test("the README's first screen compiles as it stands, and runs a job", async () => {
+  const { source } = programOf(new URL('../../README.md', import.meta.url), true)
+  await written('readme', source)
+  const port = await freePort()
+  // A host that has signed somebody in, and another port: nothing else is changed.
+  const signedIn = "app.use((req, _res, next) => { Object.assign(req, { user: { id: 'ada' } }); next() })\n"
+  const file = await written(
+    'readme-run',
+    source.replace('app.use(telesto.middleware)', `${signedIn}$&`).replace('3000', String(port)),
+  )
+  const directory = emptyDirectory()
+  writeFileSync(path.join(directory, 'model.sh'), '#!/bin/sh\necho "$@"\n')
+  chmodSync(path.join(directory, 'model.sh'), 0o755)
+  const server: ChildProcess = spawn(process.execPath, [file], { cwd: directory, stdio: 'inherit' })
+  onTestFinished(() => void server.kill('SIGKILL'))
+  const started = await vi.waitFor(
+    async () => await fetch(`http://127.0.0.1:${port}/runs`, { method: 'POST', redirect: 'manual' }),
+    { timeout: 20_000, interval: 100 },
+  )
+  expect(started.status).toBe(302)
+  expect(started.headers.get('location')).toBe('/telesto/jobs/1')
+  await vi.waitFor(
+    async () => {
+      const job = (await (await fetch(`http://127.0.0.1:${port}/telesto/api/jobs/1`)).json()) as { status: string }
+      expect(job).toMatchObject({ status: 'Complete', name: 'run 1', exitCode: 0 })
+    },
+    { timeout: 20_000, interval: 100 },
+  )
+  const log = await fetch(`http://127.0.0.1:${port}/telesto/api/jobs/1/logs/window?name=stdout`)
+  expect(await log.text()).toContain('--basin nile')
+}, 90_000)
