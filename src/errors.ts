@@ -40,7 +40,6 @@ const STATUS_OF = {
   database_too_new: 500,
   database_too_old: 500,
   database_unusable: 500,
-  node_too_old: 500,
   unsafe_path: 400,
   workspace_outside_roots: 400,
   report_refused: 403,

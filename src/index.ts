@@ -1,3 +1,5 @@
+import './check-node.js'
+
 export type { Access, Action, JobOwnership, User } from './access.js'
 export {
   type Adapter,

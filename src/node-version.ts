@@ -1,5 +1,3 @@
-import { TelestoError } from './errors.js'
-
 // Nothing here may need a newer Node than the one that it refuses.
 
 const needed = [22, 13] as const
@@ -9,10 +7,4 @@ export const nodeTooOld = (version: string): string | undefined => {
   const [major = 0, minor = 0] = version.split('.').map(Number)
   if (major > needed[0] || (major === needed[0] && minor >= needed[1])) return undefined
   return `Telesto needs Node ${needed.join('.')} or newer, for its built-in SQLite; this is Node ${version}. Install the current LTS from https://nodejs.org.`
-}
-
-/** Throws TelestoError `node_too_old`. */
-export const requireNode = (version: string = process.versions.node): void => {
-  const sentence = nodeTooOld(version)
-  if (sentence !== undefined) throw new TelestoError('node_too_old', sentence)
 }

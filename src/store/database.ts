@@ -1,4 +1,5 @@
 import type { Sequelize } from 'sequelize'
+import type { Models } from './models.js'
 
 /** What a column can hold on every supported database. Times are milliseconds since 1970; JSON is text. */
 export type Value = string | number | null
@@ -20,6 +21,7 @@ export interface Transaction {
 export interface Database {
   readonly dialect: 'sqlite'
   readonly sequelize: Sequelize
+  readonly models: Models
   /** Reads outside any transaction: what is committed now. */
   all<T extends object = Row>(sql: string, params?: readonly Value[]): Promise<T[]>
   /**

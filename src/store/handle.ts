@@ -1,6 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import { setTimeout as delay } from 'node:timers/promises'
-import { requireNode } from '../node-version.js'
 import type { Value } from './database.js'
 import { isBusy, isSqliteError, named } from './sqlite-errors.js'
 
@@ -10,7 +9,6 @@ let loaded: NodeSqlite | undefined
 /** node:sqlite, loaded when first used and without the one warning by which Node 22 greets it. */
 const nodeSqlite = (): NodeSqlite => {
   if (loaded) return loaded
-  requireNode()
   const original = process.emitWarning
   process.emitWarning = ((...args: Parameters<typeof original>) => {
     if (String(args[0]).startsWith('SQLite is an experimental feature')) return

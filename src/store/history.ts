@@ -1,6 +1,6 @@
 import type { JobState } from '../adapter.js'
 import { displayStatuses, type StatusCode, type StatusName } from '../status.js'
-import type { Transaction } from './database.js'
+import type { Database, Transaction } from './database.js'
 
 type Reader = Pick<Transaction, 'all'>
 
@@ -17,7 +17,7 @@ export interface AttemptHistory {
   readonly completionTime: Date | null
 }
 
-interface AttemptRow {
+export interface AttemptRow {
   readonly number: number
   readonly nativeId: string | null
   readonly statusCode: StatusCode | null
@@ -31,14 +31,20 @@ interface AttemptRow {
 
 const date = (time: number | null): Date | null => (time === null ? null : new Date(time))
 
-export const readAttempts = async (reader: Reader, jobId: number): Promise<AttemptHistory[]> => {
-  const rows = await reader.all<AttemptRow>(
-    `SELECT number, native_id AS "nativeId", status_code AS "statusCode", cause, reason, exit_code AS "exitCode",
-       execute_time AS "executeTime", start_time AS "startTime", completion_time AS "completionTime"
-     FROM telesto_attempts WHERE job_id = $1 ORDER BY number`,
-    [jobId],
-  )
-  return rows.map(({ statusCode, ...row }) => ({
+export const readAttempts = async ({ models }: Pick<Database, 'models'>, jobId: number): Promise<AttemptHistory[]> => {
+  const attributes = [
+    'number',
+    'nativeId',
+    'statusCode',
+    'cause',
+    'reason',
+    'exitCode',
+    'executeTime',
+    'startTime',
+    'completionTime',
+  ]
+  const found = await models.Attempt.findAll({ attributes, where: { jobId }, order: [['number', 'ASC']], raw: true })
+  return (found as unknown as AttemptRow[]).map(({ statusCode, ...row }) => ({
     ...row,
     status: statusCode === null ? null : displayStatuses[statusCode],
     executeTime: date(row.executeTime),

@@ -3,7 +3,6 @@ import { migrations as allMigrations } from '../../migrations/index.js'
 import type { Migration } from '../../migrations/migration.js'
 import type { Logger } from '../adapter.js'
 import type { Clock } from '../clock.js'
-import { requireNode } from '../node-version.js'
 import type { Database } from './database.js'
 import { databaseExists, prepareDatabaseFile } from './database-file.js'
 import { Handle, patiently } from './handle.js'
@@ -35,10 +34,9 @@ export interface OpenDatabaseOptions {
 /**
  * Opens a database, and brings its schema up to date. Any number of processes may open one file at once: one migrates, the
  * others wait for it. Throws TelestoError `database_too_new`, `database_too_old` (with `migrate: false`), `database_locked`,
- * `database_read_only`, `database_full`, `database_unusable` or `node_too_old`; what the database held is then as it was.
+ * `database_read_only`, `database_full` or `database_unusable`; what the database held is then as it was.
  */
 export const openDatabase = async (options: OpenDatabaseOptions): Promise<Database> => {
-  requireNode()
   const { clock, log, migrations = allMigrations, migrate = true, patience = PATIENCE } = options
   const file = path.resolve(options.file)
   const schema = { file, migrations, log, patience: options.patience ?? MIGRATION_PATIENCE }
@@ -75,7 +73,6 @@ export const migrateDatabase = async (
     readonly down?: string | true
   },
 ): Promise<Migrated & { readonly file: string }> => {
-  requireNode()
   const { log, migrations = allMigrations, patience = MIGRATION_PATIENCE, down } = options
   const file = path.resolve(options.file)
   if (down !== undefined && !(await databaseExists(file))) {

@@ -1,4 +1,4 @@
-import type { Transaction } from './database.js'
+import type { Database, Transaction } from './database.js'
 
 /** A row of telesto_schedulers. Times are milliseconds since 1970. */
 export interface SchedulerRow {
@@ -61,8 +61,8 @@ const SELECT = `SELECT ${COLUMNS.map(
 
 type Reader = Pick<Transaction, 'all'>
 
-export const readSchedulers = async (reader: Reader): Promise<SchedulerRow[]> =>
-  await reader.all<SchedulerRow>(`${SELECT} ORDER BY name`)
+export const readSchedulers = async ({ models }: Pick<Database, 'models'>): Promise<SchedulerRow[]> =>
+  (await models.Scheduler.findAll({ order: [['name', 'ASC']], raw: true })) as unknown as SchedulerRow[]
 export const readScheduler = async (reader: Reader, id: number): Promise<SchedulerRow | undefined> =>
   (await reader.all<SchedulerRow>(`${SELECT} WHERE id = $1`, [id]))[0]
 export const readSchedulerByName = async (reader: Reader, name: string): Promise<SchedulerRow | undefined> =>
@@ -91,7 +91,12 @@ export interface SettingRow {
 const SELECT_SETTING =
   'SELECT app, name, adapter, description, required, scheduler_id AS "schedulerId" FROM telesto_scheduler_settings'
 
-export const readSettings = async (reader: Reader, app: string): Promise<SettingRow[]> =>
-  await reader.all<SettingRow>(`${SELECT_SETTING} WHERE app = $1 ORDER BY name`, [app])
+/** The settings of an app that were ever assigned, by name. */
+export const readSettings = async ({ models }: Pick<Database, 'models'>, app: string): Promise<SettingRow[]> =>
+  (await models.SchedulerSetting.findAll({
+    where: { app },
+    order: [['name', 'ASC']],
+    raw: true,
+  })) as unknown as SettingRow[]
 export const readSetting = async (reader: Reader, app: string, name: string): Promise<SettingRow | undefined> =>
   (await reader.all<SettingRow>(`${SELECT_SETTING} WHERE app = $1 AND name = $2`, [app, name]))[0]

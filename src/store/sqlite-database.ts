@@ -5,6 +5,7 @@ import type { Clock } from '../clock.js'
 import { TelestoError } from '../errors.js'
 import type { Database, Row, Transaction, Value } from './database.js'
 import { type Handle, type Outcome, patiently } from './handle.js'
+import { defineModels, type Models } from './models.js'
 import { createDialectModule, type HandlePool } from './sqlite.js'
 import { databaseError, isSqliteError } from './sqlite-errors.js'
 
@@ -32,6 +33,7 @@ interface Opened {
 export class SqliteDatabase implements Database {
   readonly dialect = 'sqlite'
   readonly sequelize: Sequelize
+  readonly models: Models
   readonly #opened: Opened
   readonly #writing = new AsyncLocalStorage<Writing>()
   #writer: Handle | undefined
@@ -53,6 +55,7 @@ export class SqliteDatabase implements Database {
       retry: { max: 1 },
     })
     this.#codeErrorsOf(this.sequelize)
+    this.models = defineModels(this.sequelize)
   }
 
   async all<T extends object = Row>(sql: string, params?: readonly Value[]): Promise<T[]> {
