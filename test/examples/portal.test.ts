@@ -1,0 +1,111 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+
+const main = fileURLToPath(new URL('../../examples/portal/main.ts', import.meta.url))
+
+interface JobJson {
+  readonly id: number
+  readonly status: string
+  readonly progress: number | null
+  readonly statusMessage: string | null
+}
+
+let directory: string
+let portal: ChildProcess
+let origin: string
+
+const freePort = async (): Promise<number> =>
+  await new Promise((resolve) => {
+    const server = createServer().listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+
+beforeAll(async () => {
+  directory = mkdtempSync(path.join(tmpdir(), 'telesto-portal-'))
+  const port = await freePort()
+  origin = `http://127.0.0.1:${port}`
+  portal = spawn(process.execPath, [main], {
+    cwd: directory,
+    env: { ...process.env, PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await vi.waitFor(async () => expect((await fetch(`${origin}/telesto/jobs`)).status).toBe(200), {
+    timeout: 20_000,
+    interval: 100,
+  })
+})
+afterAll(async () => {
+  const ended = new Promise((resolve) => portal.once('exit', resolve))
+  portal.kill('SIGTERM')
+  await ended
+  rmSync(directory, { recursive: true, force: true })
+})
+
+const post = async (url: string, fields: Readonly<Record<string, string>> = {}): Promise<Response> =>
+  await fetch(origin + url, { method: 'POST', body: new URLSearchParams(fields), redirect: 'manual' })
+const jobAt = async (id: number): Promise<JobJson> =>
+  (await (await fetch(`${origin}/telesto/api/jobs/${id}`)).json()) as JobJson
+
+test('the front door leads to the jobs page', async () => {
+  const answer = await fetch(origin, { redirect: 'manual' })
+  expect([answer.status, answer.headers.get('location')]).toEqual([302, '/telesto/jobs'])
+})
+
+test('an analysis runs from the form to the plot, with progress, and finds 1898', async () => {
+  const started = await post('/nile/runs', { seed: '7', resamples: '60000' })
+  expect(started.status).toBe(303)
+  const id = Number(started.headers.get('location')?.split('/').at(-1))
+  const seen = new Set<string>()
+  let most = 0
+  const complete = await vi.waitFor(
+    async () => {
+      const job = await jobAt(id)
+      seen.add(job.status)
+      most = Math.max(most, job.progress ?? 0)
+      if (job.status !== 'Complete') throw new Error(`it is ${job.status}`)
+      return job
+    },
+    { timeout: 120_000, interval: 20 },
+  )
+  expect(complete.statusMessage).toMatch(/1898/)
+  expect([...seen]).toEqual(expect.arrayContaining(['Running', 'Complete']))
+  expect(most).toBeGreaterThan(0)
+  const history = (await (await fetch(`${origin}/telesto/api/jobs/${id}/history`)).json()) as {
+    events: { kind: string; data: { to?: string } }[]
+  }
+  const statuses = history.events.filter(({ kind }) => kind === 'status').map(({ data }) => data.to)
+  expect(statuses).toEqual(['Submitted', 'Running', 'Results-Ready', 'Complete'])
+  const page = await (await fetch(`${origin}/nile/runs/${id}`)).text()
+  expect(page).toContain('1898')
+  const plot = await fetch(`${origin}/nile/runs/${id}/plot.svg`)
+  expect(plot.headers.get('content-type')).toContain('image/svg+xml')
+  expect(await plot.text()).toContain('1898')
+}, 150_000)
+
+test('a stranger does not see the run', async () => {
+  const asBen = await post('/who', { user: 'ben' })
+  const cookie = asBen.headers.get('set-cookie')?.split(';')[0] ?? ''
+  expect((await fetch(`${origin}/telesto/api/jobs/1`, { headers: { cookie } })).status).toBe(404)
+  expect((await fetch(`${origin}/nile/runs/1`, { headers: { cookie } })).status).toBe(404)
+})
+
+test('200 short runs are started at once and all complete', async () => {
+  expect((await post('/nile/many')).status).toBe(303)
+  await vi.waitFor(
+    async () => {
+      const { total } = (await (
+        await fetch(`${origin}/telesto/api/jobs?tag.kind=short&status=Complete&pageSize=1`)
+      ).json()) as { total: number }
+      expect(total).toBe(200)
+    },
+    { timeout: 180_000, interval: 500 },
+  )
+  expect(readdirSync(path.join(directory, '.telesto', 'jobs', 'nile', 'ada'))).toHaveLength(201)
+}, 200_000)

@@ -1,0 +1,9 @@
+import { defineConfig } from 'vitest/config'
+
+export default defineConfig({
+  test: {
+    include: ['test/systems/**/*.test.ts', 'test/examples/portal.test.ts'],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+})
