@@ -23,7 +23,7 @@ const PALETTE = {
 
 type Colour = keyof typeof PALETTE
 
-const WIDTH = 860
+const WIDTH = 868
 const HEIGHT = 648
 const LEFT = 92
 const RIGHT = 700
@@ -173,7 +173,7 @@ function drawShares(summary: Summary, x: Scale, yearAt: (split: number) => numbe
     ...bars,
     text(at, SHARE.top + 20, `${low} to ${high}`, 'mark', 'font-size="16" font-weight="650"'),
     text(at, SHARE.top + 38, '95 % interval', 'muted', 'font-size="13"'),
-    text(at, SHARE.top + 66, `${likeliest} in ${Math.round(most * 100)} %`, 'ink', 'font-size="13"'),
+    text(at, SHARE.top + 66, `${likeliest} in ${Math.round(most * 100)} % of them`, 'ink', 'font-size="13"'),
     text(at, SHARE.top + 84, `by chance: ${probability(summary.pValue)}`, 'muted', 'font-size="13"'),
   ].join('\n')
 }
@@ -221,7 +221,7 @@ function grouped(value: number, decimals?: number): string {
 
 /** As many decimals as the error leaves meaning in: none for a river in its full size. */
 function plain({ value, standardError }: Estimate): string {
-  const decimals = standardError > 0 ? Math.min(12, Math.max(0, Math.ceil(-Math.log10(standardError)))) : 1
+  const decimals = standardError > 0 ? Math.min(2, Math.max(0, Math.ceil(-Math.log10(standardError)))) : 1
   return `${grouped(value, decimals)} ± ${grouped(standardError, decimals)}`
 }
 

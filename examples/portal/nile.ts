@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import express, { type Request, type Response, type Router } from 'express'
-import type { Adapter, Job, JobManager, Telesto } from 'telesto'
+import type { Job, Telesto } from 'telesto'
 import type { local } from 'telesto/adapters/local'
 import { type Run, renderRun, renderStart } from './pages.ts'
 
@@ -22,6 +22,13 @@ export interface Result {
 export const nileApp = (telesto: Telesto<readonly [typeof local]>): Router => {
   telesto.app('nile', { url: '/nile', resultsUrl: '/nile/runs/{id}', processResults: { readResult } })
   const router = express.Router()
+  /** The jobs of the app, as who asks may see them. */
+  const jobsOf = (req: Request) => telesto.as(req.telesto.user).app('nile')
+  const find = async (req: Request, res: Response): Promise<Job | null> => {
+    const job = await jobsOf(req).getJob(Number(req.params.id))
+    if (!job) res.status(404).send('There is no such run.')
+    return job
+  }
   const form = express.urlencoded({ extended: false, limit: '4kb' })
 
   router.get('/', async (req, res) => {
@@ -65,9 +72,6 @@ export const nileApp = (telesto: Telesto<readonly [typeof local]>): Router => {
   return router
 }
 
-type NileJobs = JobManager<readonly [typeof local]>
-const jobsOf = (req: Request): NileJobs => req.telesto.app('nile') as NileJobs & JobManager<readonly Adapter[]>
-
 const analysis = (req: Request, name: string, seed: number, resamples: number, kind: string) => ({
   jobType: 'BASIC' as const,
   name,
@@ -99,12 +103,6 @@ const asRun = (job: Job): Run => ({
   message: job.statusMessage,
   result: (job.extendedProperties.result as Result | undefined) ?? null,
 })
-
-const find = async (req: Request, res: Response): Promise<Job | null> => {
-  const job = await jobsOf(req).getJob(Number(req.params.id))
-  if (!job) res.status(404).send('There is no such run.')
-  return job
-}
 
 const wholeNumber = (req: Request, field: string, least: number, most: number, otherwise: number): number => {
   const text: unknown = (req.body as Record<string, unknown>)[field]

@@ -26,6 +26,7 @@ const page = (user: User, title: string, ...content: readonly ComponentChild[]):
         h('meta', { name: 'viewport', content: 'width=device-width, initial-scale=1' }),
         h('title', {}, `${title} · Nile`),
         h('link', { rel: 'stylesheet', href: '/portal.css' }),
+        h('link', { rel: 'icon', href: '/portal.svg', type: 'image/svg+xml' }),
       ),
       h(
         'body',
@@ -127,9 +128,9 @@ export const renderRun = (user: User, run: Run): string =>
           h(
             'dl',
             {},
-            ...fact('Mean before', `${run.result.meanBefore} · 10⁸ m³`),
-            ...fact('Mean after', `${run.result.meanAfter} · 10⁸ m³`),
-            ...fact('Drop', `${run.result.drop} · 10⁸ m³`),
+            ...fact('Mean before', `${Math.round(run.result.meanBefore)} · 10⁸ m³`),
+            ...fact('Mean after', `${Math.round(run.result.meanAfter)} · 10⁸ m³`),
+            ...fact('Drop', `${Math.round(run.result.drop)} · 10⁸ m³`),
             ...fact('Resamples', run.result.resamples.toLocaleString('en')),
           ),
         )
