@@ -1,0 +1,95 @@
+import { z } from 'zod'
+import type { Job } from '../../job.js'
+import type { Possible } from '../possible.js'
+
+const time = z.iso.datetime().nullable()
+const json = z.unknown()
+
+/** A job as the API tells it. Times are ISO 8601 in UTC, `runTime` is in milliseconds. */
+export const jobSchema = z.object({
+  id: z.int(),
+  app: z.string(),
+  name: z.string(),
+  description: z.string(),
+  user: z.string(),
+  groups: z.array(z.string()),
+  jobType: z.string(),
+  spec: json,
+  scheduler: z.string().nullable(),
+  processResults: z.string().nullable(),
+  workspace: z.string(),
+  parents: z.array(z.int()),
+  tags: z.record(z.string(), z.string()),
+  extendedProperties: z.record(z.string(), json),
+  status: z.string(),
+  statusCode: z.string(),
+  customStatus: z.string().nullable(),
+  statusMessage: z.string().nullable(),
+  submitting: z.boolean(),
+  isActive: z.boolean(),
+  isSettled: z.boolean(),
+  order: z.string().nullable(),
+  waitingFor: z.string().nullable(),
+  progress: z.number().nullable(),
+  reason: z.string().nullable(),
+  cause: z.string().nullable(),
+  exitCode: z.int().nullable(),
+  nativeState: z.string().nullable(),
+  nativeId: z.string().nullable(),
+  attempt: z.int().nullable(),
+  creationTime: time,
+  executeTime: time,
+  startTime: time,
+  completionTime: time,
+  lastStatusUpdate: time,
+  runTime: z.number().nullable(),
+  url: z.string(),
+  /** What this user can do with it now. */
+  actions: z.array(z.string()),
+})
+
+/** The names of actions in paths and answers. */
+export const actionName = (action: string): string => (action === 'updateStatus' ? 'update-status' : action)
+
+export const iso = (date: Date | number | null): string | null => (date === null ? null : new Date(date).toISOString())
+
+export const toJobJson = (job: Job, possible: Possible): z.output<typeof jobSchema> => ({
+  id: job.id,
+  app: job.app,
+  name: job.name,
+  description: job.description,
+  user: job.user,
+  groups: [...job.groups],
+  jobType: job.jobType,
+  spec: job.spec,
+  scheduler: job.scheduler,
+  processResults: job.processResults,
+  workspace: job.workspace,
+  parents: [...job.parents],
+  tags: { ...job.tags },
+  extendedProperties: job.extendedProperties,
+  status: job.status,
+  statusCode: job.statusCode,
+  customStatus: job.customStatus,
+  statusMessage: job.statusMessage,
+  submitting: job.submitting,
+  isActive: job.isActive,
+  isSettled: job.isSettled,
+  order: job.order,
+  waitingFor: job.waitingFor,
+  progress: job.progress,
+  reason: job.reason,
+  cause: job.cause,
+  exitCode: job.exitCode,
+  nativeState: job.nativeState,
+  nativeId: job.nativeId,
+  attempt: job.attempt,
+  creationTime: iso(job.creationTime),
+  executeTime: iso(job.executeTime),
+  startTime: iso(job.startTime),
+  completionTime: iso(job.completionTime),
+  lastStatusUpdate: iso(job.lastStatusUpdate),
+  runTime: job.runTime,
+  url: job.url,
+  actions: possible(job).map(actionName),
+})

@@ -1,0 +1,138 @@
+import { z } from 'zod'
+import { TelestoError } from '../../errors.js'
+import type { Job } from '../../job.js'
+import { eventsOfJob } from '../../store/events.js'
+import { countOf, listOf, listParams } from '../list.js'
+import { jobParams, none } from '../params.js'
+import { readPossible } from '../possible.js'
+import { type Context, defineRoute } from '../route.js'
+import { iso, jobSchema, toJobJson } from './job-json.js'
+
+/** The job, if this viewer sees it. Throws `not_found` alike for what is not there and what is not theirs. */
+export const seenJob = async (context: Context, id: number): Promise<Job> => {
+  const job = await context.viewer.getJob(id)
+  if (job?.can('read')) return job
+  throw new TelestoError('not_found', `There is no job ${id}.`, { field: 'id' })
+}
+
+const listJobs = defineRoute({
+  method: 'get',
+  path: '/api/jobs',
+  kind: 'api',
+  summary: 'Lists jobs, the newest first',
+  who: 'user',
+  params: none,
+  query: listParams,
+  output: z.object({
+    jobs: z.array(jobSchema),
+    /** How many there are in all; counting stops at 10,000. */
+    total: z.int(),
+    /** There are more than `total`. */
+    totalCapped: z.boolean(),
+  }),
+  handler: async (context, { query }) => {
+    const list = listOf(context.viewer, query)
+    const jobs = await list.all.slice(list.offset, list.offset + list.limit)
+    const possible = await readPossible(context.core)
+    const told = jobs.filter((job) => job.can('read')).map((job) => toJobJson(job, possible))
+    return { json: { jobs: told, ...(await countOf(list)) } }
+  },
+})
+
+const getJob = defineRoute({
+  method: 'get',
+  path: '/api/jobs/:id',
+  kind: 'api',
+  summary: 'One job',
+  who: 'user',
+  params: jobParams,
+  query: none,
+  output: jobSchema,
+  handler: async (context, { params }) => {
+    const job = await seenJob(context, params.id)
+    return { json: toJobJson(job, await readPossible(context.core)) }
+  },
+})
+
+const time = z.iso.datetime().nullable()
+const historySchema = z.object({
+  events: z.array(
+    z.object({
+      id: z.int(),
+      kind: z.string(),
+      at: z.iso.datetime(),
+      attempt: z.int().nullable(),
+      data: z.record(z.string(), z.unknown()),
+    }),
+  ),
+  attempts: z.array(
+    z.object({
+      number: z.int(),
+      nativeId: z.string().nullable(),
+      status: z.string().nullable(),
+      cause: z.string().nullable(),
+      reason: z.string().nullable(),
+      exitCode: z.int().nullable(),
+      executeTime: time,
+      startTime: time,
+      completionTime: time,
+    }),
+  ),
+  parts: z.array(
+    z.object({
+      name: z.string(),
+      state: z.string(),
+      nativeId: z.string().nullable(),
+      nativeState: z.string().nullable(),
+      message: z.string().nullable(),
+      exitCode: z.int().nullable(),
+      startTime: time,
+      completionTime: time,
+    }),
+  ),
+})
+
+const getHistory = defineRoute({
+  method: 'get',
+  path: '/api/jobs/:id/history',
+  kind: 'api',
+  summary: 'What happened to a job: events, attempts, and the parts of the current attempt',
+  who: 'user',
+  params: jobParams,
+  query: none,
+  output: historySchema,
+  handler: async (context, { params }) => {
+    const job = await seenJob(context, params.id)
+    const events = await eventsOfJob(context.core.database, job.id)
+    const json: z.output<typeof historySchema> = {
+      events: events.map(({ id, kind, at, attempt, data }) => ({
+        id,
+        kind,
+        at: new Date(at).toISOString(),
+        attempt,
+        data: JSON.parse(data) as Record<string, unknown>,
+      })),
+      attempts: (await job.attempts()).map((attempt) => ({
+        ...attempt,
+        executeTime: iso(attempt.executeTime),
+        startTime: iso(attempt.startTime),
+        completionTime: iso(attempt.completionTime),
+      })),
+      parts: (await job.parts()).map(
+        ({ name, state, nativeId, nativeState, message, exitCode, startedAt, endedAt }) => ({
+          name,
+          state,
+          nativeId,
+          nativeState,
+          message,
+          exitCode,
+          startTime: iso(startedAt),
+          completionTime: iso(endedAt),
+        }),
+      ),
+    }
+    return { json }
+  },
+})
+
+export const jobRoutes = [listJobs, getJob, getHistory]

@@ -1,0 +1,45 @@
+import { z } from 'zod'
+import { seenJob } from '../api/jobs.js'
+import { looseListParams } from '../list.js'
+import { none } from '../params.js'
+import { defineRoute } from '../route.js'
+import { jobView } from './job-view.js'
+import { jobsView } from './jobs-view.js'
+
+const id = z
+  .string()
+  .regex(/^[1-9]\d{0,14}$/, 'must be the id of a job')
+  .transform(Number)
+
+const of = looseListParams.out.extend({
+  /** The page of this job; absent, the page of a list with the parameters of a list. */
+  job: id.optional(),
+  /** The rows that the list shows: 1-20,25. */
+  ids: z.string().max(12_000).default(''),
+  /** The newest event that the page knows. The header Last-Event-ID goes before it. */
+  since: z.string().optional(),
+})
+
+/** One stream for each open page. */
+export const eventsRoute = defineRoute({
+  method: 'get',
+  path: '/events',
+  kind: 'api',
+  summary: 'The event stream of a page: HTML for htmx, as it changes',
+  who: 'user',
+  params: none,
+  query: of,
+  handler: async (context, { query }) => {
+    const { user } = context.viewer
+    const { job, ids, since, ...params } = query
+    const view =
+      job === undefined
+        ? jobsView(context.links, context.request.url.split('?')[1] ?? '', params, ids)
+        : jobView(context.links, (await seenJob(context, job)).id)
+    context.live.admit(user)
+    const known = context.request.header('last-event-id') ?? since
+    return {
+      stream: async (sink) => await context.live.open(sink, { user, identify: context.identify, view }, known),
+    }
+  },
+})

@@ -1,0 +1,37 @@
+import type { User } from '../../access.js'
+import type { Core } from '../../core.js'
+import type { Job } from '../../job.js'
+import type { ResultFile } from '../../results.js'
+import { type EventRow, eventsOfJob } from '../../store/events.js'
+import type { AttemptHistory, StoredPart } from '../../store/history.js'
+import type { Links } from '../links.js'
+import type { Possible } from '../possible.js'
+
+/** All that the page of a job shows. Its log is read by the page itself: that one question may have to wait. */
+export interface JobData {
+  readonly links: Links
+  readonly user: User
+  readonly job: Job
+  readonly possible: Possible
+  readonly events: readonly EventRow[]
+  readonly attempts: readonly AttemptHistory[]
+  readonly parts: readonly StoredPart[]
+  readonly results: readonly ResultFile[]
+}
+
+export const readJobData = async (
+  core: Core,
+  links: Links,
+  user: User,
+  job: Job,
+  possible: Possible,
+): Promise<JobData> => ({
+  links,
+  user,
+  job,
+  possible,
+  events: await eventsOfJob(core.database, job.id),
+  attempts: await job.attempts(),
+  parts: await job.parts(),
+  results: await job.results(),
+})

@@ -1,0 +1,53 @@
+import type { Job } from '../../job.js'
+import type { StatusCode } from '../../status.js'
+
+const DOING: Readonly<Record<string, string>> = {
+  submit: 'submitting',
+  cancel: 'stopping',
+  hold: 'pausing',
+  release: 'resuming',
+}
+
+/** A status in words; shape and colour of the dot repeat them. */
+export const Status = ({ code, children }: { readonly code: StatusCode; readonly children: string }) => (
+  <span class="status" data-status={code}>
+    <span class="dot" aria-hidden="true" />
+    {children}
+  </span>
+)
+
+/** A job's status, with the label that its app gave it and what is being asked of it. */
+export const JobStatus = ({ job }: { readonly job: Job }) => {
+  const doing = job.order === null ? undefined : DOING[job.order]
+  const label = job.statusCode === 'OTH' ? null : job.customStatus
+  return (
+    <>
+      <Status code={job.statusCode}>{job.status}</Status>
+      {doing && <span class="doing"> {doing}…</span>}
+      {label && <span class="label">{label}</span>}
+    </>
+  )
+}
+
+/** Why it is as it is: what hinders it, its scheduler's reason, or the job's own words. */
+export const reasonOf = (job: Job): string | null =>
+  job.waitingFor ?? job.reason ?? job.statusMessage ?? (job.submitting ? afterParents(job) : null)
+
+/** A job with parents starts when they are Complete. */
+export const afterParents = (job: Job): string | null => {
+  const [first, ...more] = job.parents
+  if (first === undefined) return null
+  return more.length === 0 ? `After job ${first}` : `After job ${first} and ${more.length} more`
+}
+
+export const Progress = ({ value }: { readonly value: number }) => {
+  const percent = `${Math.floor(value * 100)} %`
+  return (
+    <span class="progress">
+      <progress max="1" value={value} aria-label="Progress">
+        {percent}
+      </progress>
+      <span class="percent">{percent}</span>
+    </span>
+  )
+}

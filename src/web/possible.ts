@@ -1,0 +1,32 @@
+import type { Action } from '../access.js'
+import type { Core } from '../core.js'
+import type { Job } from '../job.js'
+import { readSchedulers } from '../store/schedulers.js'
+
+/** What a page offers to do with a job, in the order of its buttons. */
+export const BUTTONS = ['execute', 'resume', 'pause', 'stop', 'collect', 'resubmit', 'delete'] as const
+export type Button = (typeof BUTTONS)[number]
+
+/** Tells which of all actions this viewer can do now. One statement for any number of jobs. */
+export type Possible = (job: Job) => readonly Exclude<Action, 'read'>[]
+
+export const readPossible = async (core: Core): Promise<Possible> => {
+  const holds = new Map<number, { readonly hold: boolean; readonly release: boolean }>()
+  for (const record of await readSchedulers(core.database)) {
+    if (!core.registry.adapters.has(record.adapter)) continue
+    const scheduler = core.connections.of(record)
+    holds.set(record.id, {
+      hold: typeof scheduler.hold === 'function',
+      release: typeof scheduler.release === 'function',
+    })
+  }
+  const supported = (job: Job, method: 'hold' | 'release'): boolean =>
+    job.record === undefined || (job.record !== null && holds.get(job.record)?.[method] === true)
+  return (job) =>
+    ([...BUTTONS, 'updateStatus', 'edit'] as const).filter(
+      (action) =>
+        job.can(action) &&
+        (action !== 'pause' || supported(job, 'hold')) &&
+        (action !== 'resume' || supported(job, 'release')),
+    )
+}

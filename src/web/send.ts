@@ -1,0 +1,93 @@
+import { open } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import type { Sink } from './live/sink.js'
+import type { Answer, RouteKind } from './route.js'
+
+/** Nothing but the pages' own script, style and images; nobody else may frame them. */
+export const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "form-action 'self'",
+  "frame-ancestors 'self'",
+  "base-uri 'none'",
+].join('; ')
+const NOTHING_POLICY = "default-src 'none'; frame-ancestors 'none'"
+
+const headersOf = (kind: RouteKind): Readonly<Record<string, string>> => ({
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'same-origin',
+  'content-security-policy': kind === 'page' ? PAGE_POLICY : NOTHING_POLICY,
+  ...(kind === 'asset' ? {} : { 'cache-control': 'no-store', 'cross-origin-resource-policy': 'same-origin' }),
+  ...(kind === 'page' ? { vary: 'HX-Request' } : {}),
+})
+
+/** Writes an answer. With node alone, so that it is the same under Express 4 and 5. */
+export const send = async (
+  req: IncomingMessage,
+  res: ServerResponse,
+  kind: RouteKind,
+  answer: Answer,
+): Promise<void> => {
+  for (const [name, value] of Object.entries({ ...headersOf(kind), ...answer.headers })) res.setHeader(name, value)
+  res.statusCode = answer.status ?? 200
+  const end = (type: string, body: string | Uint8Array): void => {
+    res.setHeader('content-type', type)
+    if (res.statusCode !== 304) res.setHeader('content-length', Buffer.byteLength(body))
+    res.end(req.method === 'HEAD' ? undefined : body)
+  }
+  if ('json' in answer) end('application/json; charset=utf-8', JSON.stringify(answer.json))
+  else if ('html' in answer) end('text/html; charset=utf-8', answer.html)
+  else if ('bytes' in answer) end(answer.type, answer.bytes)
+  else if ('file' in answer) await sendFile(req, res, answer.file, answer.type)
+  else if ('stream' in answer) await sendStream(req, res, answer.stream)
+  else {
+    res.statusCode = answer.status ?? 303
+    res.setHeader('location', answer.location)
+    res.end()
+  }
+}
+
+/** As many bytes as the file had when it was opened: a job may still be writing to it. */
+const sendFile = async (req: IncomingMessage, res: ServerResponse, file: string, type: string): Promise<void> => {
+  const handle = await open(file, 'r')
+  try {
+    const { size } = await handle.stat()
+    res.setHeader('content-type', type)
+    res.setHeader('content-length', size)
+    if (req.method === 'HEAD' || size === 0) res.end()
+    else await pipeline(handle.createReadStream({ end: size - 1, autoClose: false }), res)
+  } catch (error) {
+    // Half of a file has left: only a broken connection tells the client.
+    if (!res.headersSent) throw error
+    res.destroy()
+  } finally {
+    await handle.close()
+  }
+}
+
+const sendStream = async (
+  req: IncomingMessage,
+  res: ServerResponse,
+  stream: (sink: Sink) => Promise<void>,
+): Promise<void> => {
+  const gone = new AbortController()
+  res.on('close', () => gone.abort())
+  res.setHeader('content-type', 'text/event-stream; charset=utf-8')
+  res.setHeader('cache-control', 'no-store, no-transform')
+  res.setHeader('x-accel-buffering', 'no')
+  res.flushHeaders()
+  if (req.method === 'HEAD') return void res.end()
+  await stream({
+    write: (text) => void res.write(text),
+    get waiting() {
+      return res.writableLength
+    },
+    end: () => void res.end(),
+    drop: () => void res.destroy(),
+    gone: gone.signal,
+  })
+}

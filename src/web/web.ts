@@ -1,0 +1,63 @@
+import express, { type Request, type RequestHandler, type Router } from 'express'
+import type { User } from '../access.js'
+import type { Core } from '../core.js'
+import type { EventFeed } from '../event-feed.js'
+import type { UserView } from '../user-view.js'
+import { callbackRoutes } from './callback.js'
+import { createIdentity } from './identity.js'
+import { createLive } from './live/live.js'
+import { createRateLimit } from './rate-limit.js'
+import { createRouter, notFound, type RouterParts } from './router.js'
+import { routes } from './routes.js'
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** Telesto as the user of this request sees it; put there by `telesto.middleware`. */
+      telesto: UserView
+    }
+  }
+}
+
+export interface WebOptions {
+  readonly identify: (req: Request) => User | undefined | Promise<User | undefined>
+  readonly feed: EventFeed
+  /** Requests in a minute from one address. */
+  readonly rateLimits: { readonly callback: number; readonly api: number }
+}
+
+/** What a host mounts. The router needs no middleware before it, neither its own nor a parser of bodies. */
+export interface Web {
+  /** Puts `req.telesto` on every request. What `identify` throws goes to the host's error handler. */
+  readonly middleware: RequestHandler
+  readonly router: Router
+  readonly callbackRouter: Router
+  /** Ends open event streams. */
+  close(): void
+}
+
+export const createWeb = (core: Core, options: WebOptions): Web => {
+  const identity = createIdentity(core, options.identify)
+  const live = createLive(core, options.feed)
+  const callbackLimit = createRateLimit(options.rateLimits.callback)
+  const apiLimit = createRateLimit(options.rateLimits.api)
+  const limits = { callback: callbackLimit.middleware, api: apiLimit.middleware }
+  const parts: RouterParts = { core, identity, live, limits }
+  const router = express.Router()
+  router.use(createRouter(parts, routes), notFound(parts))
+  return {
+    middleware(req, _res, next) {
+      identity.of(req).then((view) => {
+        req.telesto = view
+        next()
+      }, next)
+    },
+    router,
+    callbackRouter: createRouter(parts, callbackRoutes),
+    close() {
+      live.close()
+      callbackLimit.close()
+      apiLimit.close()
+    },
+  }
+}

@@ -1,0 +1,82 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { stripTypeScriptTypes } from 'node:module'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { readIds, writeIds } from '../../src/web/live/ids.js'
+import { message } from '../../src/web/live/sink.js'
+import { duration } from '../../src/web/pages/time.js'
+import { parseQuery } from '../../src/web/query-string.js'
+import { routes } from '../../src/web/routes.js'
+
+describe('the query of an address', () => {
+  it('gives the same with every Express: repeated names are lists, dots nest once', () => {
+    expect(parseQuery('/jobs?a=1&a=2&tag.x.y=z&tag.b=+%26&c')).toEqual({
+      a: ['1', '2'],
+      tag: { 'x.y': 'z', b: ' &' },
+      c: '',
+    })
+    expect(parseQuery('/jobs')).toEqual({})
+  })
+
+  it('touches no prototype', () => {
+    const query = parseQuery('/?__proto__=1&__proto__.x=2&constructor.prototype=3')
+    expect(Object.getPrototypeOf(query)).toBe(Object.prototype)
+    expect(({} as { x?: string }).x).toBeUndefined()
+  })
+})
+
+describe('ids of rows', () => {
+  it('are written short, and read back', () => {
+    for (const ids of [[], [7], [1, 2, 3], [9, 3, 4, 5, 1]]) {
+      expect(readIds(writeIds(ids), 100)).toEqual([...ids].sort((a, b) => a - b))
+    }
+    expect(writeIds([5, 3, 4, 9])).toBe('3-5,9')
+  })
+
+  it('that are too many, or no ids, are none', () => {
+    for (const text of ['1-101', '1-50,60-120', '1-999999999999999', 'x', '3-1', ',', '1,', '-3', '1-2-3'])
+      expect([text, readIds(text, 100)]).toEqual([text, undefined])
+    expect(readIds('1-100', 100)).toHaveLength(100)
+  })
+})
+
+it('a message of a stream survives every end of a line', () => {
+  expect(message(3, { html: 'a\r\nb\rc\nd' })).toBe('id: 3\ndata: a\ndata: b\ndata: c\ndata: d\n\n')
+})
+
+it('a length of time is told in its two largest units', () => {
+  const lengths = [999, 59_999, 60_000, 192_000, 3_720_000, 183_600_000]
+  expect(lengths.map(duration)).toEqual(['0 s', '59 s', '1 min 00 s', '3 min 12 s', '1 h 02 min', '2 d 3 h'])
+})
+
+describe('the table of routes', () => {
+  it('changes things by POST alone, and asks who it is everywhere but for the callback, home and assets', () => {
+    for (const { method, path: where, who, kind } of routes) {
+      const open = kind === 'callback' || kind === 'asset' || where === '/'
+      expect([where, who]).toEqual([where, open ? 'anyone' : 'user'])
+      if (where.endsWith('/:action')) expect(method).toBe('post')
+    }
+  })
+})
+
+it('script and style are found from the compiled code too, wherever the server was started', () => {
+  const root = path.resolve(import.meta.dirname, '../..')
+  const elsewhere = mkdtempSync(path.join(tmpdir(), 'telesto-elsewhere-'))
+  onTestFinished(() => rmSync(elsewhere, { recursive: true }))
+  // As it lies in `dist`, without depending on when that was built.
+  const build = mkdtempSync(path.join(root, 'node_modules', '.telesto-build-'))
+  onTestFinished(() => rmSync(build, { recursive: true }))
+  const source = readFileSync(path.join(root, 'src/web/assets.ts'), 'utf8')
+  mkdirSync(path.join(build, 'src/web'), { recursive: true })
+  writeFileSync(path.join(build, 'src/web/assets.js'), stripTypeScriptTypes(source))
+  const program = `import { assetPath, findAsset } from ${JSON.stringify(path.join(build, 'src/web/assets.js'))}
+    console.log(JSON.stringify(['telesto.css', 'telesto.js', 'telesto.svg', 'htmx.js', 'htmx-sse.js'].map((name) =>
+      findAsset(assetPath(name).split('/').at(-1)).bytes.length > 100)))`
+  const told = execFileSync(process.execPath, ['--input-type=module', '-e', program], {
+    cwd: elsewhere,
+    encoding: 'utf8',
+  })
+  expect(JSON.parse(told)).toEqual([true, true, true, true, true])
+})

@@ -1,0 +1,63 @@
+import { beforeEach, expect, it, vi } from 'vitest'
+import { startPortal } from './support.js'
+
+const count = vi.hoisted(() => ({ statements: 0 }))
+
+// Every database of this file counts what is read outside transactions.
+vi.mock('../../src/store/open.js', async (original) => {
+  const module = await original<typeof import('../../src/store/open.js')>()
+  return {
+    ...module,
+    openDatabase: async (options: Parameters<typeof module.openDatabase>[0]) => {
+      const database = await module.openDatabase(options)
+      const all = database.all.bind(database)
+      database.all = async (sql, params) => {
+        count.statements += 1
+        return await all(sql, params)
+      }
+      return database
+    },
+  }
+})
+
+beforeEach(() => {
+  count.statements = 0
+})
+
+it('the page of jobs costs as many statements with 10,000 jobs as with 60, whatever the size of the page', async () => {
+  const portal = await startPortal()
+  const make = async (jobs: number): Promise<void> => {
+    await portal.nile.bulkCreate(
+      Array.from({ length: jobs }, (_, index) => ({
+        name: `job ${index}`,
+        user: 'ada',
+        jobType: 'TOY' as const,
+        manual: true,
+        tags: { seed: String(index) },
+        groups: ['hydro'],
+      })),
+    )
+  }
+  const cost = async (where: string): Promise<number> => {
+    count.statements = 0
+    expect((await portal.page(where)).status).toBe(200)
+    return count.statements
+  }
+  await make(60)
+  const few = await cost('/jobs')
+  expect(few).toBeGreaterThan(3)
+  expect(few).toBeLessThan(10)
+  for (let i = 0; i < 20; i += 1) await make(500)
+  for (const query of [
+    '',
+    '?pageSize=1',
+    '?pageSize=500',
+    '?page=100',
+    '?sort=name&search=job&status=Pending&pageSize=500',
+  ]) {
+    expect([query, await cost(`/jobs${query}`)]).toEqual([query, few])
+  }
+  const { html } = await portal.page('/jobs')
+  expect(html).toContain('1–50 of 10,000+')
+  expect((await portal.api('/jobs?limit=500')).json).toMatchObject({ total: 10_000, totalCapped: true })
+})
