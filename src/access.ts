@@ -1,4 +1,4 @@
-import type { JobFilter } from './filters.js'
+import { type Condition, condition, type JobFilter } from './filters.js'
 
 /** A person, as the host's `identify(req)` tells. */
 export interface User {
@@ -38,6 +38,17 @@ export interface Access {
   /** A filter for every list, count, event and bulk action; null: nothing at all. */
   visible(user: User): JobFilter | null
   may(user: User, action: Action, job: JobOwnership): boolean
+}
+
+/** The filters, bounded by what this user sees (undefined: trusted code, which sees all); null: nothing at all. */
+export const visibleTo = (
+  access: Access,
+  user: User | undefined,
+  filters: readonly JobFilter[],
+  excluded: readonly JobFilter[] = [],
+): Condition | null => {
+  const visible = user ? access.visible(user) : {}
+  return visible === null ? null : condition([...filters, visible], excluded)
 }
 
 /** Owner, member of one of the job's groups, admin. */

@@ -20,6 +20,8 @@ export type Standing = Pick<
 export const UNCERTAIN = 'submission uncertain'
 
 const running: ReadonlySet<StatusCode> = new Set(['SUB', 'RUN', 'VAR'])
+/** It has settled, or it will as soon as its results are collected. */
+const hasEnded = (job: Pick<Standing, 'statusCode'>): boolean => isSettled(job) || job.statusCode === 'RES'
 const stopping = (job: Standing): boolean => job.orderName === 'cancel'
 const uncertain = (job: Standing): boolean => job.orderName === 'submit' && (job.orderError ?? '').startsWith(UNCERTAIN)
 
@@ -32,7 +34,8 @@ export const ALLOWED: Readonly<Record<Exclude<Action, 'read' | 'edit'>, (job: St
   resubmit: (job) => isSettled(job) || uncertain(job),
   collect: (job) => job.cause === 'results' && isSettled(job),
   delete: (job) => !isActive(job),
-  updateStatus: (job) => !isSettled(job),
+  // A label beside the status of a scheduler's job can be set at any time.
+  updateStatus: (job) => job.needsScheduler === 1 || !hasEnded(job),
 }
 
 const refuse = (row: JobRow, action: keyof typeof ALLOWED): never => {
@@ -176,8 +179,10 @@ const holdOrRelease = async (
 ): Promise<void> => {
   const now = await nowIn(core.database, tx)
   const events = [orderEvent(row, order, asked)]
-  if (row.needsScheduler === 0) await apply(tx, row, now, { job: { status }, ...who(asked), events })
-  else await apply(tx, row, now, { order: true, attempt: orders(order, now), events })
+  if (row.needsScheduler === 0) {
+    const started = status === 'RUN' && row.startTime === null ? { startTime: now } : {}
+    await apply(tx, row, now, { job: { status, ...started }, ...who(asked), events })
+  } else await apply(tx, row, now, { order: true, attempt: orders(order, now), events })
 }
 
 /** A new attempt; the old one keeps its history, and is cancelled first unless its scheduler said that it ended. */
@@ -303,10 +308,10 @@ export const setStatus = async (
     await apply(tx, row, now, { job: { ...news, customStatus: text }, events: [event] })
     return
   }
-  if (isSettled(row)) {
+  if (hasEnded(row)) {
     throw new TelestoError(
       'already_settled',
-      `Job ${row.id} is ${displayStatuses[row.statusCode]}; resubmit starts it again.`,
+      `Job ${row.id} has ended: it is ${displayStatuses[row.statusCode]}. A resubmit starts a settled job again.`,
       {
         field: 'status',
       },

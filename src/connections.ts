@@ -1,4 +1,5 @@
 import type { AdapterContext, Logger, Scheduler, Transport } from './adapter.js'
+import { asSchedulerError } from './engine/ask.js'
 import { TelestoError } from './errors.js'
 import type { Registry } from './registry.js'
 import type { SchedulerRow } from './store/schedulers.js'
@@ -26,13 +27,14 @@ export const createConnections = (
   openTransport: (record: SchedulerRow) => Transport,
 ): Connections => {
   const live = new Map<number, Live>()
-  const close = async (one: Live): Promise<void> => {
-    await one.scheduler
-      .close()
-      .catch((error: unknown) => log.warn({ error: String(error) }, 'closing a scheduler failed'))
-    await one.transport
-      .close()
-      .catch((error: unknown) => log.warn({ error: String(error) }, 'closing a transport failed'))
+  const close = async ({ scheduler, transport }: Live): Promise<void> => {
+    for (const [what, one] of Object.entries({ scheduler, transport })) {
+      try {
+        await one.close()
+      } catch (error) {
+        log.warn({ error: asSchedulerError(error).message }, `closing a ${what} failed`)
+      }
+    }
   }
   const drop = (recordId: number): void => {
     const one = live.get(recordId)

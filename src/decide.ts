@@ -30,7 +30,7 @@ export interface Situation {
 export interface Decision {
   readonly status?: StatusCode
   readonly startTime?: number
-  readonly completionTime?: number
+  readonly completionTime?: number | null
   readonly cause?: Cause | null
   readonly nativeState?: string | null
   readonly reason?: string | null
@@ -51,7 +51,7 @@ export type Gap = 'gap'
  * than the last change of status says nothing.
  */
 export const decide = (job: Situation, report: JobReport | Gap, asked: number): Decision => {
-  const lost = job.statusCode === 'ERR' && job.cause === 'lost'
+  const lost = isLost(job)
   if (job.statusCode === 'RES' || (isSettled(job) && !lost)) return {}
   if (asked <= job.statusChangedAt) return {}
   if (report === 'gap') return lost ? {} : decideGap(job, asked)
@@ -101,9 +101,9 @@ type Overall = JobState | 'various' | 'mixed'
 /** The scheduler's word on the whole; where it has none, what its parts add up to. */
 const overall = (report: JobReport): Overall => {
   const parts = report.parts ?? []
-  if (report.state === 'succeeded' && (report.exitCode ?? 0) !== 0) return 'failed'
-  if (report.state === 'failed' && parts.some((part) => part.state === 'succeeded')) return 'mixed'
-  return report.state ?? sum(parts)
+  const said = report.state ?? sum(parts)
+  const state = said === 'succeeded' && (report.exitCode ?? 0) !== 0 ? 'failed' : said
+  return state === 'failed' && parts.some((part) => part.state === 'succeeded') ? 'mixed' : state
 }
 
 const FINAL: ReadonlySet<JobState> = new Set(['succeeded', 'failed', 'cancelled'])
@@ -117,8 +117,13 @@ const sum = (parts: readonly JobPart[]): Overall => {
   return states.has('succeeded') ? 'mixed' : 'failed'
 }
 
-const to = (job: Situation, status: StatusCode): Decision =>
-  job.statusCode === status ? {} : { status, ...(job.cause === null ? {} : { cause: null }) }
+const isLost = (job: Situation): boolean => job.statusCode === 'ERR' && job.cause === 'lost'
+
+/** A later word on a job that was given up changes its status even from Error to Error, and undoes its end. */
+const to = (job: Situation, status: StatusCode): Decision => {
+  if (isLost(job)) return { status, cause: null, completionTime: null }
+  return job.statusCode === status ? {} : { status, ...(job.cause === null ? {} : { cause: null }) }
+}
 
 const started = (job: Situation, report: JobReport, otherwise?: number): Decision => {
   const startTime = report.startedAt?.getTime() ?? job.startTime ?? otherwise

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { realpath } from 'node:fs/promises'
+import { lstat, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { TelestoError } from './errors.js'
 
@@ -13,7 +13,7 @@ export const PRIVATE = '.telesto'
 export const pathPart = (text: string): string => {
   if (/^[a-z0-9_-][a-z0-9._@-]{0,99}$/.test(text)) return text
   const readable = text.replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 60)
-  return `${readable}~${createHash('sha256').update(text).digest('hex').slice(0, 16)}`
+  return `${readable}~${createHash('sha256').update(text, 'utf16le').digest('hex').slice(0, 16)}`
 }
 
 /** Where jobs live on this machine: `<workspace>/<job>/<attempt>`, the workspace being `<root>/<app>/<user>` unless given. */
@@ -54,19 +54,26 @@ export const resolveInside = async (directory: string, relative: string, field: 
   return real
 }
 
-/** The real path of the nearest directory that exists at or above `target`, with the rest appended. */
-const realParent = async (target: string): Promise<string> => {
+/**
+ * The real path of the nearest directory that exists at or above `target`, with the rest appended; undefined where a link on
+ * the way leads to nothing: what will be there one day, nobody knows.
+ */
+const realParent = async (target: string): Promise<string | undefined> => {
   const real = await realpath(target).catch(() => undefined)
   if (real !== undefined) return real
-  const parent = path.dirname(target)
-  return parent === target ? target : path.join(await realParent(parent), path.basename(target))
+  if (await lstat(target).catch(() => undefined)) return undefined
+  const parent = await realParent(path.dirname(target))
+  return parent === undefined ? undefined : path.join(parent, path.basename(target))
 }
 
 /** Checks a workspace that a caller gave. Throws TelestoError `workspace_outside_roots`, naming the roots. */
 export const checkWorkspace = async (workspace: string, roots: readonly string[]): Promise<string> => {
   if (path.isAbsolute(workspace) && !workspace.includes('\0')) {
     const real = await realParent(path.resolve(workspace))
-    for (const root of roots) if (isInside(await realParent(path.resolve(root)), real)) return real
+    for (const root of real === undefined ? [] : roots) {
+      const outer = await realParent(path.resolve(root))
+      if (outer !== undefined && isInside(outer, real as string)) return real as string
+    }
   }
   throw new TelestoError(
     'workspace_outside_roots',

@@ -27,9 +27,16 @@ export const createEventFeed = (database: Database, clock: Clock, failed: (error
   const listeners = new Set<Listener>()
   let seen = new Set<number>()
   let last = 0
-  let _reading: Promise<void> | undefined
+  let looping = false
   let bell = new AbortController()
   let closed = false
+  let turn: Promise<unknown> = Promise.resolve()
+  /** Subscribing and reading both move `last`: one at a time. */
+  const alone = <T>(work: () => Promise<T>): Promise<T> => {
+    const done = turn.then(work)
+    turn = done.catch(() => {})
+    return done
+  }
 
   const read = async (): Promise<void> => {
     const since = (await database.readNow()) - WINDOW_MS
@@ -41,8 +48,15 @@ export const createEventFeed = (database: Database, clock: Clock, failed: (error
     const fresh = [...late, ...(await eventsAfter(database, last, BATCH))]
     last = Math.max(last, fresh.at(-1)?.id ?? 0)
     seen = new Set([...recent, ...fresh.map((event) => event.id)])
-    if (fresh.length > 0) for (const listener of listeners) listener(fresh)
     if (fresh.length >= BATCH) bell.abort()
+    if (fresh.length > 0) for (const listener of listeners) tell(listener, fresh)
+  }
+  const tell = (listener: Listener, fresh: readonly EventRow[]): void => {
+    try {
+      listener(fresh)
+    } catch (error) {
+      failed(error) // The others hear it all the same.
+    }
   }
   const loop = async (): Promise<void> => {
     while (listeners.size > 0 && !closed) {
@@ -52,21 +66,28 @@ export const createEventFeed = (database: Database, clock: Clock, failed: (error
         // Commits come in bursts: what follows within a blink is read together.
         await clock.sleep(GATHER_MS)
       }
-      if (listeners.size > 0 && !closed) await read().catch(failed)
+      if (listeners.size > 0 && !closed)
+        await alone(read).catch((error: unknown) => {
+          if (!closed) failed(error)
+        })
     }
-    _reading = undefined
+    looping = false
   }
   return {
-    async subscribe(listener) {
-      if (listeners.size === 0) {
-        // What happened before anybody listened is no news.
-        last = await lastEventId(database)
-        seen = new Set(await recentEventIds(database, last, (await database.readNow()) - WINDOW_MS))
-      }
-      listeners.add(listener)
-      _reading ??= loop()
-      return { from: last, stop: () => void listeners.delete(listener) }
-    },
+    subscribe: (listener) =>
+      alone(async () => {
+        if (listeners.size === 0) {
+          // What happened before anybody listened is no news.
+          last = await lastEventId(database)
+          seen = new Set(await recentEventIds(database, last, (await database.readNow()) - WINDOW_MS))
+        }
+        listeners.add(listener)
+        if (!looping) {
+          looping = true
+          void loop()
+        }
+        return { from: last, stop: () => void listeners.delete(listener) }
+      }),
     wake: () => bell.abort(),
     close() {
       closed = true

@@ -67,8 +67,9 @@ const text = (value: unknown, field: string): string => {
   if (typeof value === 'string') return value
   throw new TelestoError('invalid', `The filter ${field} takes a string.`, { field })
 }
-const integer = (value: unknown, field: string): number => {
-  if (Number.isSafeInteger(value)) return value as number
+/** Safe in SQL as it is: a list of ids may be longer than a statement can have parameters. */
+const integer = (value: unknown, field: string): string => {
+  if (Number.isSafeInteger(value)) return String(value)
   throw new TelestoError('invalid', `The filter ${field} takes a whole number.`, { field })
 }
 const many = (value: unknown): readonly unknown[] => (Array.isArray(value) ? value : [value])
@@ -81,9 +82,14 @@ const entries = (value: unknown, field: string): [string, unknown][] => {
 const among = (column: string, values: readonly string[]): string =>
   values.length === 0 ? 'FALSE' : `${column} IN (${values.join(', ')})`
 
+/** The longest text that is looked for within another. */
+const MAX_CONTAINED = 10_000
 const escapeLike = (value: string): string => value.replace(/[\\%_]/g, (char) => `\\${char}`)
-const contains = (column: string, value: string, bind: (value: Value) => string): string =>
-  `${column} LIKE ${bind(`%${escapeLike(value)}%`)} ESCAPE '\\'`
+const contains = (column: string, value: unknown, field: string, bind: (value: Value) => string): string => {
+  const part = text(value, field)
+  if (part.length <= MAX_CONTAINED) return `${column} LIKE ${bind(`%${escapeLike(part)}%`)} ESCAPE '\\'`
+  throw new TelestoError('invalid', `The filter ${field} looks for at most ${MAX_CONTAINED} characters.`, { field })
+}
 
 const jsonPath = (path: string, field: string): string => {
   const parts = path.split('.')
@@ -94,20 +100,18 @@ const jsonPath = (path: string, field: string): string => {
     { field: `${field}.${path}` },
   )
 }
-const jsonAt = (path: string, field: string, bind: (value: Value) => string): string =>
-  `json_extract(j.extended_properties, ${bind(jsonPath(path, field))})`
-const jsonValue = (value: unknown, field: string, bind: (value: Value) => string): string => {
-  if (value === null) return 'NULL'
-  if (typeof value === 'boolean') return value ? '1' : '0'
-  if (typeof value === 'number' || typeof value === 'string') return bind(value)
+/** The value as the stored properties spell it, so that 1, "1" and true are three values. */
+const jsonValue = (value: unknown, field: string): string => {
+  if (value === null || typeof value === 'boolean' || typeof value === 'string' || Number.isFinite(value))
+    return JSON.stringify(value)
   throw new TelestoError('invalid', `The filter ${field} takes a string, a number, true, false or null.`, { field })
 }
 
-const MAKERS: Readonly<Record<string, Make>> = {
-  id: (value, field, bind) =>
+const makers: Readonly<Record<string, Make>> = {
+  id: (value, field) =>
     among(
       'j.id',
-      many(value).map((id) => bind(integer(id, field))),
+      many(value).map((id) => integer(id, field)),
     ),
   status: (value, field, bind) => {
     const custom: string[] = []
@@ -134,27 +138,26 @@ const MAKERS: Readonly<Record<string, Make>> = {
           `j.id IN (SELECT t.job_id FROM telesto_tags t WHERE t.name = ${bind(name)} AND t.value = ${bind(text(tag, `${field}.${name}`))})`,
       ),
     ),
-  parentId: (value, field, bind) => {
-    const ids = many(value).map((id) => bind(integer(id, field)))
+  parentId: (value, field) => {
+    const ids = many(value).map((id) => integer(id, field))
     return `j.id IN (SELECT p.job_id FROM telesto_parents p WHERE ${among('p.parent_id', ids)})`
   },
   extendedProperties: (value, field, bind) =>
     all(
       entries(value, field).map(
-        ([path, at]) => `${jsonAt(path, field, bind)} IS ${jsonValue(at, `${field}.${path}`, bind)}`,
+        ([path, at]) =>
+          `COALESCE(j.extended_properties -> ${bind(jsonPath(path, field))}, 'null') = ${bind(jsonValue(at, `${field}.${path}`))}`,
       ),
     ),
   extendedPropertiesContains: (value, field, bind) =>
     all(
       entries(value, field).map(([path, part]) =>
-        contains(jsonAt(path, field, bind), text(part, `${field}.${path}`), bind),
+        contains(`j.extended_properties ->> ${bind(jsonPath(path, field))}`, part, `${field}.${path}`, bind),
       ),
     ),
   or: (value, field, bind) => {
     if (!Array.isArray(value)) throw new TelestoError('invalid', 'The filter or takes an array of filters.', { field })
-    return value.length === 0
-      ? 'FALSE'
-      : value.map((filter: JobFilter) => `(${conjunction(filter, bind)})`).join(' OR ')
+    return value.length === 0 ? 'FALSE' : value.map((filter: unknown) => `(${conjunction(filter, bind)})`).join(' OR ')
   },
   ...Object.fromEntries(
     Object.entries(COLUMNS).map(([name, column]): [string, Make] => [
@@ -169,7 +172,7 @@ const MAKERS: Readonly<Record<string, Make>> = {
   ...Object.fromEntries(
     (['name', 'description', 'user'] as const).map((name): [string, Make] => [
       `${name}Contains`,
-      (value, field, bind) => contains(COLUMNS[name] as string, text(value, field), bind),
+      (value, field, bind) => contains(COLUMNS[name] as string, value, field, bind),
     ]),
   ),
   ...Object.fromEntries(
@@ -190,21 +193,30 @@ const all = (tests: readonly string[]): string => (tests.length === 0 ? 'TRUE' :
 /** NULL counts as "does not hold", so that the contrary of a test holds where there is no value. */
 const not = (test: string): string => `NOT COALESCE((${test}), FALSE)`
 
-const conjunction = (filter: JobFilter, bind: (value: Value) => string): string =>
-  all(
-    Object.entries(filter)
-      .filter(([, value]) => value !== undefined)
-      .map(([field, value]) => {
-        const make = MAKERS[field]
-        if (make) return `(${make(value, field, bind)})`
-        const contrary = field.endsWith('Ne') ? MAKERS[field.slice(0, -2)] : undefined
-        if (contrary && field !== 'orNe') return not(contrary(value, field, bind))
-        throw new TelestoError('unknown_field', `There is no filter ${JSON.stringify(field)}. Known: ${known}.`, {
-          field,
-        })
-      }),
-  )
-const known = Object.keys(MAKERS).sort().join(', ')
+/** By a Map: "constructor" is no filter, and what a filter is called may come from outside. */
+const MAKERS: ReadonlyMap<string, Make> = new Map(Object.entries(makers))
+
+const conjunction = (filter: unknown, bind: (value: Value) => string): string => {
+  if (typeof filter !== 'object' || filter === null || Array.isArray(filter)) {
+    throw new TelestoError('invalid', 'A filter is an object: { status: "Running" }.', { field: 'filter' })
+  }
+  return all(Object.entries(filter).map(([field, value]) => test(field, value, bind)))
+}
+const test = (field: string, value: unknown, bind: (value: Value) => string): string => {
+  const make = MAKERS.get(field)
+  const contrary = field.endsWith('Ne') && field !== 'orNe' ? MAKERS.get(field.slice(0, -2)) : undefined
+  if (!make && !contrary) {
+    throw new TelestoError('unknown_field', `There is no filter ${JSON.stringify(field)}. Known: ${known}.`, { field })
+  }
+  // Not "no filter": whoever asks for the jobs of a user that is not there must not get those of all.
+  if (value === undefined) {
+    throw new TelestoError('invalid', `The filter ${field} is undefined. Give it a value, or leave it out.`, { field })
+  }
+  return make ? `(${make(value, field, bind)})` : not((contrary as Make)(value, field, bind))
+}
+const known = [...MAKERS.keys()].sort().join(', ')
+/** So many values in all filters of a query; ids do not count. */
+const MAX_VALUES = 5000
 
 /** All of `filters` and none of `excluded`, as SQL over telesto_jobs j. Throws TelestoError `unknown_field` or `invalid`. */
 export const condition = (filters: readonly JobFilter[], excluded: readonly JobFilter[] = []): Condition => {
@@ -213,6 +225,9 @@ export const condition = (filters: readonly JobFilter[], excluded: readonly JobF
   const tests = [
     ...filters.map((filter) => conjunction(filter, bind)),
     ...excluded.map((filter) => not(conjunction(filter, bind))),
-  ].filter((test) => test !== 'TRUE')
+  ].filter((sql) => sql !== 'TRUE')
+  if (params.length > MAX_VALUES) {
+    throw new TelestoError('invalid', `The filters name more than ${MAX_VALUES} values.`, { field: 'filter' })
+  }
   return { sql: all(tests), params }
 }

@@ -1,16 +1,15 @@
 import { checkNames } from './actions.js'
 import type { Adapter, CreateJobOptions, JobOptions } from './adapter.js'
 import { type App, appOf, type Core } from './core.js'
-import { checkWorkspace } from './directories.js'
+import { checkWorkspace, defaultWorkspace } from './directories.js'
 import { TelestoError } from './errors.js'
 import type { JobFilter } from './filters.js'
-import { condition } from './filters.js'
 import { Job } from './job.js'
 import type { Viewer } from './job-picture.js'
 import { checkOptions } from './options.js'
+import { checkParents } from './parents.js'
 import { JobQuery, type Order } from './query.js'
-import type { Transaction } from './store/database.js'
-import { countJobs, insertJobs, type NewJob, readJob, readJobs } from './store/jobs.js'
+import { insertJobs, type NewJob, readJobs } from './store/jobs.js'
 import { readScheduler, readSetting } from './store/schedulers.js'
 
 export interface ListJobsOptions {
@@ -53,24 +52,22 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
    * Throws TelestoError that names the field; then nothing was stored.
    */
   async createJob(options: CreateJobOptions<A>): Promise<Job> {
-    return (await this.bulkCreate([options]))[0] as Job
+    return (await this.#create([options], (_index, work) => work()))[0] as Job
   }
 
   /** The same, but unsaved: the first save() or execute() stores it. */
   async buildJob(options: CreateJobOptions<A>): Promise<Job> {
-    const [checked] = await this.#check([options])
-    return new Job(this.#core, this.#viewer, checked as NewJob)
+    const checked = await this.#check(options)
+    await checkParents(this.#core, this.#viewer, this.#core.database, checked)
+    return new Job(this.#core, this.#viewer, checked)
   }
 
   /** Stores many jobs in one transaction: all, or none if one is wrong. The field in the error starts with its place: "3.name". */
   async bulkCreate(options: readonly CreateJobOptions<A>[]): Promise<Job[]> {
-    const checked = await this.#check(options)
-    const ids = await this.#core.database.write(async (tx) => {
-      await checkParents(tx, this.app, checked)
-      return await insertJobs(this.#core.database, tx, checked)
-    })
-    this.#core.committed()
-    return (await readJobs(this.#core.database, ids)).map((whole) => new Job(this.#core, this.#viewer, whole))
+    if (!Array.isArray(options)) {
+      throw new TelestoError('invalid', 'bulkCreate takes an array of options.', { field: 'options' })
+    }
+    return await this.#create(options, inPlace)
   }
 
   /** A query of this app's jobs, narrowed. Awaited it is Job[]. */
@@ -80,7 +77,8 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
       throw new TelestoError('invalid', 'listJobs takes user or groups, not both.', { field: 'groups' })
     }
     return this.query()
-      .filter({ ...filters, ...(user === undefined ? {} : { user }), ...(groups === undefined ? {} : { groups }) })
+      .filter(filters)
+      .filter({ ...(user === undefined ? {} : { user }), ...(groups === undefined ? {} : { groups }) })
       .orderBy(orderBy)
   }
 
@@ -89,7 +87,8 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
     if (!Number.isSafeInteger(jobId)) return null
     const { user, filters = {} } = options
     return await this.query()
-      .filter({ ...filters, id: jobId, ...(user === undefined ? {} : { user }) })
+      .filter(filters)
+      .filter({ id: jobId, ...(user === undefined ? {} : { user }) })
       .first()
   }
 
@@ -103,31 +102,43 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
     return this.#core.urls.callback(jobId) ?? this.#core.urls.page(`/update-job-status/${jobId}`)
   }
 
-  async #check(list: readonly CreateJobOptions<A>[]): Promise<NewJob[]> {
-    const app = appOf(this.#core, this.app)
+  async #create(list: readonly GivenOptions[], at: At): Promise<Job[]> {
+    const { database } = this.#core
     const jobs: NewJob[] = []
-    for (const [index, options] of list.entries()) {
-      try {
-        jobs.push(await toNewJob(this.#core, app, this.#viewer, options as JobOptions & { readonly jobType: string }))
-      } catch (error) {
-        if (list.length === 1 || !(error instanceof TelestoError)) throw error
-        throw new TelestoError(error.code, `Job ${index}: ${error.message}`, {
-          field: `${index}.${error.field ?? ''}`,
-          cause: error,
-        })
-      }
-    }
-    if (list.length <= 1) await checkParents(this.#core.database, this.app, jobs)
-    return jobs
+    for (const [index, options] of list.entries()) jobs.push(await at(index, async () => await this.#check(options)))
+    const ids = await database.write(async (tx) => {
+      for (const [index, job] of jobs.entries())
+        await at(index, async () => await checkParents(this.#core, this.#viewer, tx, job))
+      return await insertJobs(database, tx, jobs)
+    })
+    this.#core.committed()
+    return (await readJobs(database, ids)).map((whole) => new Job(this.#core, this.#viewer, whole))
+  }
+
+  async #check(options: GivenOptions): Promise<NewJob> {
+    const app = appOf(this.#core, this.app)
+    return await toNewJob(this.#core, app, this.#viewer, options)
   }
 }
 
-const toNewJob = async (
-  core: Core,
-  app: App,
-  viewer: Viewer,
-  options: JobOptions & { readonly jobType: string },
-): Promise<NewJob> => {
+/** What was given, whatever its type. */
+type GivenOptions = JobOptions & { readonly jobType: string }
+
+/** Does what concerns one job of a list. */
+type At = <T>(index: number, work: () => Promise<T>) => Promise<T>
+
+/** The field of an error starts with the job's place. */
+const inPlace: At = async (index, work) => {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof TelestoError)) throw error
+    const field = error.field === undefined ? `${index}` : `${index}.${error.field}`
+    throw new TelestoError(error.code, `Job ${index}: ${error.message}`, { field, cause: error })
+  }
+}
+
+const toNewJob = async (core: Core, app: App, viewer: Viewer, options: GivenOptions): Promise<NewJob> => {
   const { jobType, common, spec, needsScheduler } = checkOptions(core.registry, options)
   checkNames(core, app.name, common.processResults)
   if (viewer && viewer.isAdmin !== true && common.user !== viewer.id) {
@@ -146,7 +157,11 @@ const toNewJob = async (
     workspace:
       common.workspace === undefined
         ? ''
-        : await checkWorkspace(common.workspace, [core.jobsRoot, ...app.workspaceRoots]),
+        : await checkWorkspace(common.workspace, [
+            // Not the root of all jobs: the directories of other users and apps lie beside each other there.
+            defaultWorkspace(core.jobsRoot, app.name, common.user),
+            ...app.workspaceRoots,
+          ]),
     processResults: common.processResults ?? null,
     extendedProperties: JSON.stringify(common.extendedProperties),
     groups: common.groups,
@@ -195,16 +210,4 @@ const schedulerOption = async (
     )
   }
   return { schedulerSetting: scheduler, schedulerId: null }
-}
-
-const checkParents = async (reader: Pick<Transaction, 'all'>, app: string, jobs: readonly NewJob[]): Promise<void> => {
-  const ids = [...new Set(jobs.flatMap((job) => job.parents))]
-  if (ids.length === 0) return
-  if ((await countJobs(reader, condition([{ id: ids, app }]))) === ids.length) return
-  for (const id of ids) {
-    if ((await readJob(reader, id))?.row.app === app) continue
-    throw new TelestoError('unknown_parent', `There is no job ${id} in the app ${app} to wait for.`, {
-      field: 'parents',
-    })
-  }
 }

@@ -1,4 +1,4 @@
-import type { Action, User } from './access.js'
+import type { Action, JobOwnership, User } from './access.js'
 import { ALLOWED } from './actions.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
@@ -145,7 +145,7 @@ export class JobPicture {
   }
   /** execute() is committed, and the scheduler has not yet accepted the job. */
   get submitting(): boolean {
-    return this.row.statusCode === 'PEN' && this.row.executeTime !== null
+    return this.row.statusCode === 'PEN' && this.row.executeTime !== null && this.row.needsScheduler === 1
   }
   /** What a person asked and the engine has not finished: "submit", "cancel", "hold", "release", or null. */
   get order(): string | null {
@@ -185,8 +185,9 @@ export class JobPicture {
   get attempt(): number | null {
     return this.row.attemptNumber
   }
+  /** null before the first save. */
   get creationTime(): Date | null {
-    return date(this.row.creationTime)
+    return this.unsaved ? null : date(this.row.creationTime)
   }
   /** When execute() was committed. */
   get executeTime(): Date | null {
@@ -206,7 +207,8 @@ export class JobPicture {
   /** Milliseconds from the start (or from execute()) to the end or to now; null before execute(). */
   get runTime(): number | null {
     const from = this.row.startTime ?? this.row.executeTime
-    return from === null ? null : Math.max(0, (this.row.completionTime ?? Date.now()) - from)
+    const now = Date.now() + this.core.clock.databaseOffset()
+    return from === null ? null : Math.max(0, (this.row.completionTime ?? now) - from)
   }
   /** The address of the job's page: absolute where Telesto knows its url, else a path. */
   get url(): string {
@@ -215,8 +217,18 @@ export class JobPicture {
 
   /** Whether this viewer may do it and the job's status allows it. */
   can(action: Action): boolean {
-    if (this.viewer && !this.core.access.may(this.viewer, action, this)) return false
-    return action === 'read' || action === 'edit' || ALLOWED[action](this.row)
+    return this.permits(action) && (action === 'read' || action === 'edit' || ALLOWED[action](this.row))
+  }
+  /** @internal Whether this viewer may do it. It is asked of the job as it is stored: an unsaved change gives nobody a right. */
+  permits(action: Action): boolean {
+    const { row, groups } = this.whole
+    const stored: JobOwnership = { id: row.id, app: row.app, user: row.userId, groups }
+    return !this.viewer || this.core.access.may(this.viewer, action, stored)
+  }
+
+  /** What `res.json(job)` sends. */
+  toJSON(): Record<string, unknown> {
+    return { id: this.unsaved ? null : this.id, ...Object.fromEntries(SHOWN.map((name) => [name, this[name]])) }
   }
 
   /** @internal The record that runs its attempt, null before there is one; undefined where no scheduler runs it. */
@@ -234,6 +246,11 @@ export class JobPicture {
     return pending
   }
 }
+
+const SHOWN = `app name description user groups jobType spec scheduler workspace parents processResults tags
+  extendedProperties status statusCode customStatus statusMessage submitting progress isActive isSettled order waitingFor
+  cause reason exitCode nativeState nativeId attempt creationTime executeTime startTime completionTime lastStatusUpdate
+  runTime`.split(/\s+/) as (keyof JobPicture)[]
 
 const unsavedRow = (job: NewJob): JobRow => ({
   id: 0,

@@ -1,16 +1,26 @@
-import type { Action } from './access.js'
+import { type Action, visibleTo } from './access.js'
 import * as actions from './actions.js'
 import type { LogName, LogWindow } from './adapter.js'
 import { TelestoError } from './errors.js'
 import { JobPicture } from './job-picture.js'
 import { listLogs, readLog } from './logs.js'
 import { check, FIELDS } from './options.js'
+import { checkParents } from './parents.js'
 import { listResults, type ResultFile, resultPath } from './results.js'
 import { statusCodeOf } from './status.js'
 import { nowIn, type Transaction } from './store/database.js'
-import { insertEvents } from './store/events.js'
+import { insertAudit, insertEvents } from './store/events.js'
 import { type AttemptHistory, readAttempts, readParts, type StoredPart } from './store/history.js'
-import { insertJobs, type JobRow, type NewJob, readJob, readJobRow, replaceBelongings } from './store/jobs.js'
+import {
+  findJobs,
+  insertJobs,
+  type JobRow,
+  type NewJob,
+  readJob,
+  readJobRow,
+  replaceBelongings,
+  type WholeJob,
+} from './store/jobs.js'
 import { waitForAnswer } from './wait.js'
 
 /**
@@ -18,12 +28,21 @@ import { waitForAnswer } from './wait.js'
  * job is a method, commits before it resolves, and throws TelestoError with a code otherwise.
  */
 export class Job extends JobPicture {
+  #saving: Promise<void> = Promise.resolve()
+
   /** Stores what was changed, and only that. The first save of a built job gives it its id. */
   async save(): Promise<void> {
+    // One after the other: of two saves at once, only the first may make the row.
+    const saved = this.#saving.then(async () => await this.#store())
+    this.#saving = saved.catch(() => {})
+    await saved
+  }
+  async #store(): Promise<void> {
     const pending = this.pendingChanges()
     if (this.unsaved) {
       const job = { ...this.unsaved, ...pending } as NewJob & typeof pending
       const [id] = await this.core.database.write(async (tx) => {
+        await checkParents(this.core, this.viewer, tx, job)
         const ids = await insertJobs(this.core.database, tx, [job])
         const { statusMessage, progress } = pending
         if (statusMessage !== undefined || progress !== undefined)
@@ -47,9 +66,11 @@ export class Job extends JobPicture {
     this.core.committed()
   }
 
-  /** Reads the job again; unsaved changes are dropped. Throws `not_found` where it was deleted. */
+  /** Reads the job again; unsaved changes are dropped. Throws `not_found` where it was deleted, or is no longer visible. */
   async refresh(): Promise<void> {
-    await this.#take(this.id)
+    const where = visibleTo(this.core.access, this.viewer, [{ id: this.id }])
+    const page = { order: 'id', descending: false, offset: 0, limit: 1 } as const
+    this.#show(where ? (await findJobs(this.core.database, where, page))[0] : undefined)
   }
 
   /** Saves, and commits the order to run. The engine submits, polls and collects. Throws `action_not_allowed` the second time. */
@@ -107,8 +128,8 @@ export class Job extends JobPicture {
     }
     this.#demand('read')
     this.core.pokes.job(this.id)
-    if (wanted.wait !== undefined) await waitForAnswer(this.core, this.row, wanted.wait)
-    await this.#take(this.id)
+    if (wanted.wait !== undefined) await waitForAnswer(this.core, await this.#reread(), wanted.wait)
+    await this.refresh()
   }
 
   /** The names of the logs; [] where the scheduler has none. `scheduler_unavailable` when it cannot tell just now. */
@@ -157,12 +178,7 @@ export class Job extends JobPicture {
     await database.write(async (tx) => {
       const row = await this.#current(tx)
       await work(tx, row)
-      if (this.viewer) {
-        await tx.run(
-          `INSERT INTO telesto_audit (at, user_id, action, app, job_id) VALUES (${database.now()}, $1, $2, $3, $4)`,
-          [this.viewer.id, action, row.app, row.id],
-        )
-      }
+      if (this.viewer) await insertAudit(tx, await nowIn(database, tx), this.viewer.id, action, [row])
     })
     this.core.committed()
   }
@@ -176,7 +192,9 @@ export class Job extends JobPicture {
     return await this.#current(this.core.database)
   }
   async #take(id: number): Promise<void> {
-    const whole = await readJob(this.core.database, id)
+    this.#show(await readJob(this.core.database, id), id)
+  }
+  #show(whole: WholeJob | undefined, id = this.id): void {
     if (!whole) throw new TelestoError('not_found', `There is no job ${id}.`, { field: 'id' })
     this.whole = whole
     this.edited.clear()
@@ -187,7 +205,7 @@ export class Job extends JobPicture {
     return this.viewer ? { by: this.viewer.id } : {}
   }
   #demand(action: Action): void {
-    if (!this.viewer || this.core.access.may(this.viewer, action, this)) return
+    if (this.permits(action)) return
     throw new TelestoError('forbidden', `You may not ${action} job ${this.row.id}.`, { field: 'action' })
   }
   async #demandSupport(method: 'hold' | 'release'): Promise<void> {
@@ -199,7 +217,7 @@ export class Job extends JobPicture {
   }
 }
 
-/** Writes edited fields of one job: its columns, and the rows that belong to it. */
+/** Writes edited fields of one job: its columns, and the rows that belong to it. `{id}` in a name becomes the job's id. */
 export const updateFields = async (
   tx: Transaction,
   id: number,
@@ -214,7 +232,12 @@ export const updateFields = async (
   }
   const sets = Object.entries(columns).filter(([field]) => pending[field] !== undefined)
   if (sets.length > 0) {
-    const list = sets.map(([, column], index) => `${column} = $${index + 2}`).join(', ')
+    const list = sets
+      .map(([field, column], index) => {
+        const value = `$${index + 2}`
+        return `${column} = ${field === 'name' ? `REPLACE(${value}, '{id}', CAST(id AS TEXT))` : value}`
+      })
+      .join(', ')
     await tx.run(`UPDATE telesto_jobs SET ${list} WHERE id = $1`, [
       id,
       ...sets.map(([field]) => pending[field] as string),

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { JobRef, LogName, LogWindow, Scheduler } from './adapter.js'
 import type { Core } from './core.js'
-import { ask } from './engine/ask.js'
+import { ask, connect } from './engine/ask.js'
 import { TelestoError } from './errors.js'
 import { check } from './options.js'
 import type { JobRow } from './store/jobs.js'
@@ -26,7 +26,18 @@ const sourceOf = async (core: Core, row: JobRow): Promise<Source | undefined> =>
   if (!record || !core.registry.adapters.has(record.adapter)) return undefined
   if (record.machine !== null && record.machine !== core.machine) return undefined
   const ref = { token: row.token, nativeId: row.nativeId, jobType: row.jobType, workdir: row.workdir }
-  return { recordId: record.id, scheduler: core.connections.of(record), ref }
+  try {
+    return { recordId: record.id, scheduler: connect(core, record), ref }
+  } catch (error) {
+    throw unavailable(error)
+  }
+}
+
+const unavailable = (error: unknown): TelestoError => {
+  const reason = error instanceof Error ? error.message : String(error)
+  return new TelestoError('scheduler_unavailable', `The scheduler could not be asked just now: ${reason}`, {
+    cause: error,
+  })
 }
 
 const question = async <T>(
@@ -42,11 +53,7 @@ const question = async <T>(
       async () => await ask(core.clock, call, { deadlineMs: DEADLINE_MS }),
     )
   } catch (error) {
-    if (error instanceof TelestoError) throw error
-    const reason = error instanceof Error ? error.message : String(error)
-    throw new TelestoError('scheduler_unavailable', `The scheduler could not be asked just now: ${reason}`, {
-      cause: error,
-    })
+    throw error instanceof TelestoError ? error : unavailable(error)
   }
 }
 
@@ -55,7 +62,9 @@ export const listLogs = async (core: Core, row: JobRow): Promise<readonly LogNam
   const list = source?.scheduler.listLogs?.bind(source.scheduler)
   if (!source || !list) return []
   const logs = await question(core, source, 'logs', async (signal) => await list(source.ref, signal))
-  return z.array(logName).parse(logs) as readonly LogName[]
+  const checked = z.array(logName).safeParse(logs)
+  if (checked.success) return checked.data as readonly LogName[]
+  throw new TelestoError('scheduler_unavailable', 'The scheduler answered with something that is no list of logs.')
 }
 
 export const readLog = async (
@@ -75,7 +84,7 @@ export const readLog = async (
     throw new TelestoError('not_found', `Job ${row.id} has no log ${JSON.stringify(log.name)}.`, { field: 'name' })
   const key = `log ${JSON.stringify([known.part, known.name, start, size])}`
   const window = await question(core, source, key, async (signal) => await read(source.ref, known, start, size, signal))
-  if (window.bytes instanceof Uint8Array && window.bytes.length <= size && Number.isSafeInteger(window.next))
+  if (window?.bytes instanceof Uint8Array && window.bytes.length <= size && Number.isSafeInteger(window.next))
     return window
   throw new TelestoError('scheduler_unavailable', 'The scheduler answered with something that is no window of a log.')
 }

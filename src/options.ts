@@ -42,9 +42,12 @@ export const toJson = (value: unknown, field: string): string => {
   return json
 }
 
+const isPlainObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value))
+/** Not z.record(), which leaves out a key "__proto__" without a word. */
 const jsonObject = z
-  .record(z.string(), z.unknown())
-  .refine((value) => Object.getPrototypeOf(value) === Object.prototype, 'must be a plain object')
+  .custom<Record<string, unknown>>(isPlainObject, 'must be a plain object')
+  .transform((value) => ({ ...value }))
 
 /** Fields that a caller may change on a job, each with its rule. */
 export const FIELDS = {
@@ -53,7 +56,9 @@ export const FIELDS = {
   statusMessage: prose(2048).nullable(),
   progress: z.number().min(0).max(1).nullable(),
   groups: z
-    .union([line(255).transform((group) => [group]), z.array(line(255)).max(1000)])
+    .union([line(255).transform((group) => [group]), z.array(line(255)).max(1000)], {
+      error: 'must be a group or a list of groups, each of 1 to 255 characters without control characters',
+    })
     .transform((groups) => [...new Set(groups)]),
   tags: z.record(line(255), prose(1024)),
   extendedProperties: jsonObject,
@@ -64,7 +69,11 @@ const common = z.strictObject({
   user: line(255),
   description: FIELDS.description.default(''),
   groups: FIELDS.groups.default([]),
-  scheduler: z.union([line(255), z.object({ id: z.int(), name: z.string() })]).optional(),
+  scheduler: z
+    .union([line(255), z.object({ id: z.int(), name: z.string() })], {
+      error: 'must be the name of a scheduler setting of the app, or a record given by getScheduler()',
+    })
+    .optional(),
   extendedProperties: jsonObject.default({}),
   processResults: line(255).optional(),
   parents: z

@@ -1,3 +1,4 @@
+import { type Action, visibleTo } from './access.js'
 import * as actions from './actions.js'
 import type { Core } from './core.js'
 import { JobDoesNotExist, MultipleJobsReturned, TelestoError } from './errors.js'
@@ -5,7 +6,19 @@ import { type Condition, condition, type JobFilter } from './filters.js'
 import { Job, updateFields } from './job.js'
 import type { Viewer } from './job-picture.js'
 import { check, FIELDS, toJson } from './options.js'
-import { countJobs, findJobIds, findJobs, ORDER_COLUMNS, type OrderField, readJobRow, readJobs } from './store/jobs.js'
+import { nowIn, type Transaction } from './store/database.js'
+import { insertAudit, insertEvents } from './store/events.js'
+import {
+  countJobs,
+  findJobIds,
+  findJobs,
+  type JobRow,
+  ORDER_COLUMNS,
+  type OrderField,
+  type Page,
+  readJobRow,
+  readJobs,
+} from './store/jobs.js'
 
 /** A field to order by, ascending; with "-" before it, descending. Ties are broken by id. */
 export type Order = OrderField | `-${OrderField}`
@@ -56,7 +69,7 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
     return this.#with({ excluded: [...this.#plan.excluded, filter] })
   }
   orderBy(order: Order): JobQuery {
-    const field = order.startsWith('-') ? order.slice(1) : order
+    const field = String(order).replace(/^-/, '')
     if (!Object.hasOwn(ORDER_COLUMNS, field)) {
       throw new TelestoError(
         'unknown_field',
@@ -84,12 +97,13 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
     onfulfilled?: ((jobs: Job[]) => A | PromiseLike<A>) | null,
     onrejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
   ): Promise<A | B> {
-    return await this.#read(this.#plan.offset, this.#plan.limit).then(onfulfilled, onrejected)
+    return await this.#jobs(this.#core.database).then(onfulfilled, onrejected)
   }
 
   /** All jobs, a page at a time: those that match when the iteration starts, as they are when it comes to them. */
   async *[Symbol.asyncIterator](): AsyncIterator<Job> {
-    const ids = await this.#read(this.#plan.offset, this.#plan.limit, true)
+    const where = this.#where()
+    const ids = where ? await findJobIds(this.#core.database, where, this.#page) : []
     for (let start = 0; start < ids.length; start += PAGE) {
       const chunk = ids.slice(start, start + PAGE)
       const found = await readJobs(this.#core.database, chunk)
@@ -126,7 +140,10 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
     return (await this.count({ cap: 1 })) > 0
   }
 
-  /** Changes these fields on every job that matches, in one transaction; answers how many. `tags` replaces all tags. */
+  /**
+   * Changes these fields on every job that matches, in one transaction; answers how many. `tags` replaces all tags. Throws
+   * `forbidden`, and changes none, if one of them may not be edited.
+   */
   async update(changes: QueryUpdate): Promise<number> {
     const pending: Record<string, unknown> = {}
     for (const [field, value] of Object.entries(changes)) {
@@ -142,30 +159,47 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
       pending[field] = field === 'extendedProperties' ? toJson(checked, field) : checked
     }
     if (Object.keys(pending).length === 0) return 0
-    const jobs = await this
-    const allowed = jobs.filter((job) => job.can('edit'))
-    await this.#core.database.write(async (tx) => {
-      for (const job of allowed) await updateFields(tx, job.id, pending)
+    const fields = Object.keys(pending)
+    return await this.#change('edit', async (tx, now, jobs) => {
+      for (const job of jobs) await updateFields(tx, job.id, pending)
+      const events = jobs.map(({ id, app }) => ({
+        kind: 'edited' as const,
+        app,
+        jobId: id,
+        data: { fields, ...this.#by },
+      }))
+      await insertEvents(tx, now, events)
     })
-    this.#core.committed()
-    return allowed.length
   }
 
   /** Deletes every job that matches; none at all if one of them is active (`job_is_active`). Answers how many. */
   async delete(): Promise<number> {
-    const jobs = await this
-    const denied = jobs.find((job) => this.#viewer && !this.#core.access.may(this.#viewer, 'delete', job))
-    if (denied) throw new TelestoError('forbidden', `You may not delete job ${denied.id}.`, { field: 'action' })
-    await this.#core.database.write(async (tx) => {
-      for (const job of jobs) {
-        const row = await readJobRow(tx, job.id)
-        if (row && row.deletedAt === null) {
-          await actions.remove(this.#core, tx, row, false, this.#viewer ? { by: this.#viewer.id } : {})
-        }
-      }
+    return await this.#change('delete', async (tx, now, jobs) => {
+      // Children are younger than their parents, and go first.
+      for (const { id } of jobs.toSorted((a, b) => b.id - a.id))
+        await actions.remove(this.#core, tx, (await readJobRow(tx, id)) as JobRow, false, this.#by)
+      if (this.#viewer) await insertAudit(tx, now, this.#viewer.id, 'delete', jobs)
+    })
+  }
+
+  /** Does something to all jobs that match, in one transaction with finding them; answers how many. */
+  async #change(
+    action: Action,
+    work: (tx: Transaction, now: number, jobs: readonly Job[]) => Promise<void>,
+  ): Promise<number> {
+    const { database } = this.#core
+    const count = await database.write(async (tx) => {
+      const jobs = await this.#jobs(tx)
+      const denied = jobs.find((job) => !job.permits(action))
+      if (denied) throw new TelestoError('forbidden', `You may not ${action} job ${denied.id}.`, { field: 'action' })
+      await work(tx, await nowIn(database, tx), jobs)
+      return jobs.length
     })
     this.#core.committed()
-    return jobs.length
+    return count
+  }
+  get #by(): { readonly by?: string } {
+    return this.#viewer ? { by: this.#viewer.id } : {}
   }
 
   #with(change: Partial<Plan>): JobQuery {
@@ -177,24 +211,21 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
 
   /** null: this viewer sees nothing. */
   #where(): Condition | null {
-    const visible = this.#viewer ? this.#core.access.visible(this.#viewer) : {}
-    return visible === null ? null : condition([...this.#plan.filters, visible], this.#plan.excluded)
+    return visibleTo(this.#core.access, this.#viewer, this.#plan.filters, this.#plan.excluded)
   }
 
-  async #read(offset: number, limit: number | null): Promise<Job[]>
-  async #read(offset: number, limit: number | null, ids: true): Promise<number[]>
-  async #read(offset: number, limit: number | null, ids?: true): Promise<Job[] | number[]> {
+  get #page(): Page {
+    const { order, offset, limit } = this.#plan
+    return { order: order.replace(/^-/, '') as OrderField, descending: order.startsWith('-'), offset, limit }
+  }
+  async #jobs(reader: Pick<Transaction, 'all'>): Promise<Job[]> {
     const where = this.#where()
-    if (where === null || limit === 0) return []
-    const descending = this.#plan.order.startsWith('-')
-    const order = (descending ? this.#plan.order.slice(1) : this.#plan.order) as OrderField
-    const page = { order, descending, offset, limit }
-    if (ids) return await findJobIds(this.#core.database, where, page)
-    return (await findJobs(this.#core.database, where, page)).map((whole) => new Job(this.#core, this.#viewer, whole))
+    const found = where ? await findJobs(reader, where, this.#page) : []
+    return found.map((whole) => new Job(this.#core, this.#viewer, whole))
   }
 
   #described(): string {
     const { filters, excluded } = this.#plan
-    return JSON.stringify({ ...Object.assign({}, ...filters), ...(excluded.length > 0 ? { not: excluded } : {}) })
+    return JSON.stringify([...filters, ...excluded.map((filter) => ({ exclude: filter }))])
   }
 }

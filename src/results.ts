@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { PRIVATE, resolveInside } from './directories.js'
 import { TelestoError } from './errors.js'
@@ -21,7 +21,7 @@ export const listResults = async (directory: string): Promise<readonly ResultFil
     const entries = await readdir(path.join(directory, relative), { withFileTypes: true }).catch(() => [])
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       if (files.length >= MAX_FILES) return
-      if (relative === '' && entry.name === PRIVATE) continue
+      if (entry.name === PRIVATE) continue
       const inner = relative === '' ? entry.name : `${relative}/${entry.name}`
       if (entry.isDirectory()) await walk(inner)
       else if (entry.isFile()) {
@@ -39,7 +39,14 @@ export const resultPath = async (directory: string | null, relative: string): Pr
   const none = new TelestoError('not_found', `There is no result ${JSON.stringify(relative)}.`, { field: 'path' })
   if (directory === null) throw none
   const real = await resolveInside(directory, relative, 'path')
-  if (relative.split('/').includes(PRIVATE)) throw none
+  // Where a link leads, not what it is called.
+  if (
+    path
+      .relative(await realpath(directory), real)
+      .split(path.sep)
+      .includes(PRIVATE)
+  )
+    throw none
   if (!(await stat(real)).isFile()) throw none
   return real
 }

@@ -54,6 +54,9 @@ const limits = {
   maxActiveJobsPerUser: positive.nullable(),
 }
 const changes = z.strictObject(limits).partial()
+/** The limits that are given: undefined is none. */
+const limitsOf = (wanted: unknown): SchedulerLimits =>
+  Object.fromEntries(Object.entries(check(changes, wanted)).filter(([, value]) => value !== undefined))
 const name = z
   .string()
   .min(1)
@@ -113,7 +116,7 @@ export const createScheduler = async (core: Core, wanted: NewScheduler): Promise
       },
     )
   }
-  const settings = { ...adapter.defaults, ...check(changes, rest) }
+  const settings = { ...adapter.defaults, ...limitsOf(rest) }
   const id = await core.database.write(async (tx) => {
     if (await readSchedulerByName(tx, checkedName)) {
       throw new TelestoError('scheduler_name_taken', `There is a scheduler ${JSON.stringify(checkedName)} already.`, {
@@ -163,8 +166,7 @@ export const updateScheduler = async (
   schedulerName: string,
   wanted: SchedulerLimits,
 ): Promise<SchedulerRecord> => {
-  const checked = check(changes, wanted)
-  const columns = Object.entries(checked).map(([field, value]) => [
+  const columns = Object.entries(limitsOf(wanted)).map(([field, value]) => [
     field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
     typeof value === 'boolean' ? Number(value) : (value as number | null),
   ])

@@ -42,9 +42,15 @@ export const terminalStatuses: readonly StatusName[] = [
 export const nonTerminalStatusCodes: readonly StatusCode[] = nonTerminalStatuses.map((name) => reverseStatuses[name])
 export const terminalStatusCodes: readonly StatusCode[] = terminalStatuses.map((name) => reverseStatuses[name])
 
+const CODES: ReadonlyMap<string, StatusCode> = new Map(
+  STATUSES.flatMap(([code, name]): [string, StatusCode][] => [
+    [code, code],
+    [name, code],
+  ]),
+)
+
 /** The code of a display name or a code; undefined for anything else, which is then a custom text. */
-export const statusCodeOf = (text: string): StatusCode | undefined =>
-  text in displayStatuses ? (text as StatusCode) : reverseStatuses[text as StatusName]
+export const statusCodeOf = (text: string): StatusCode | undefined => CODES.get(text)
 
 /** What isActive() and isSettled() look at. */
 export interface Standing {

@@ -163,7 +163,7 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
     return new JobManager<A>(this.#core, undefined, appOf(this.#core, name).name)
   }
 
-  /** The same as `req.telesto`, for a user: limited to what they may see and do. */
+  /** The same as `req.telesto`, for a user: limited to what they may see and do. Throws `invalid` for a user without an id. */
   as(user: User): UserView<A> {
     return new UserView<A>(this.#core, user)
   }

@@ -1,10 +1,18 @@
+import { z } from 'zod'
 import type { User } from './access.js'
 import type { Adapter } from './adapter.js'
 import { appOf, type Core } from './core.js'
 import { TelestoError } from './errors.js'
 import type { Job } from './job.js'
 import { JobManager } from './job-manager.js'
+import { check } from './options.js'
 import { JobQuery } from './query.js'
+
+/** Who is nobody must not pass for somebody. */
+const userSchema = z.object({
+  id: z.string('must be a string').min(1, 'must not be empty'),
+  groups: z.array(z.string()).optional(),
+})
 
 /** Telesto as one user sees it: each app limited to what they may see and do, and their jobs of all apps. */
 export class UserView<A extends readonly Adapter[] = readonly Adapter[]> {
@@ -14,7 +22,8 @@ export class UserView<A extends readonly Adapter[] = readonly Adapter[]> {
   /** @internal `telesto.as(user)` and `req.telesto` give it. */
   constructor(core: Core, user: User | undefined) {
     this.#core = core
-    this.#user = user
+    this.#user = user ?? undefined
+    if (this.#user) check(userSchema, this.#user, 'user')
   }
 
   /** Somebody is signed in. */

@@ -1,5 +1,7 @@
-import { SchedulerError } from '../adapter.js'
+import { type Scheduler, SchedulerError } from '../adapter.js'
 import type { Clock } from '../clock.js'
+import type { Core } from '../core.js'
+import type { SchedulerRow } from '../store/schedulers.js'
 
 /**
  * Asks an adapter one thing, and trusts none of it: the call is raced against `deadlineMs` (monotonic), its signal aborts at
@@ -11,11 +13,11 @@ export const ask = async <T>(
   call: (signal: AbortSignal) => Promise<T>,
   options: { readonly deadlineMs: number; readonly signal?: AbortSignal; readonly late?: (answer: T) => void },
 ): Promise<T> => {
+  if (options.signal?.aborted === true) throw new SchedulerError('unavailable', 'The call was aborted.')
   const controller = new AbortController()
   const over = new AbortController()
   const stop = (): void => controller.abort(options.signal?.reason)
   options.signal?.addEventListener('abort', stop, { once: true })
-  if (options.signal?.aborted === true) stop()
   let decided = false
   const answer = (async () => await call(controller.signal))()
   answer.then(
@@ -25,6 +27,7 @@ export const ask = async <T>(
     () => {},
   )
   const deadline = clock.sleep(options.deadlineMs, over.signal).then(() => {
+    decided = true
     throw new SchedulerError('unavailable', `No answer within ${Math.round(options.deadlineMs / 1000)} s.`)
   })
   // A call that ignores its abort is given a second, as the contract grants, and then left behind.
@@ -33,6 +36,7 @@ export const ask = async <T>(
   )
     .then(async () => await clock.sleep(1000, over.signal))
     .then(() => {
+      decided = true
       throw new SchedulerError('unavailable', 'The call was aborted.')
     })
   for (const loser of [deadline, aborted]) loser.catch(() => {})
@@ -45,6 +49,15 @@ export const ask = async <T>(
     over.abort()
     controller.abort()
     options.signal?.removeEventListener('abort', stop)
+  }
+}
+
+/** The connection of a record. That its adapter refuses the configuration is one more way in which it cannot be asked. */
+export const connect = (core: Pick<Core, 'connections'>, record: SchedulerRow): Scheduler => {
+  try {
+    return core.connections.of(record)
+  } catch (error) {
+    throw asSchedulerError(error)
   }
 }
 
@@ -62,5 +75,10 @@ export const asSchedulerError = (error: unknown): SchedulerError => {
 export const isSchedulerError = (value: unknown): value is SchedulerError =>
   value instanceof Error && value.name === 'SchedulerError' && CODES.has((value as { code?: unknown }).code as string)
 
-const describe = (error: unknown): string =>
-  error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+const describe = (error: unknown): string => {
+  try {
+    return error instanceof Error ? `${error.name}: ${error.message}` : String(error)
+  } catch {
+    return 'something'
+  }
+}

@@ -11,14 +11,12 @@ export interface Due {
   readonly idle: boolean
 }
 
-/** So many attempts have their results collected at once by one process. */
-const COLLECT_AT_ONCE = 4
-
-export const findDue = async (core: Core): Promise<Due> => {
+/** `collecting`: so many attempts may have their results collected beside those that are. */
+export const findDue = async (core: Core, collecting: number): Promise<Due> => {
   const { database } = core
   const now = database.now()
   const adapters = [...core.registry.adapters.keys()]
-  const mine = `s.enabled = 1 AND s.adapter IN (${adapters.map((_, index) => `$${index + 1}`).join(', ')})
+  const served = `s.adapter IN (${adapters.map((_, index) => `$${index + 1}`).join(', ')})
     AND (s.machine IS NULL OR s.machine = $${adapters.length + 1})`
   const params = [...adapters, core.machine]
   const records = await database.all<{ id: number; poll: number; orders: number; active: number }>(
@@ -30,18 +28,19 @@ export const findDue = async (core: Core): Promise<Due> => {
          EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND a.order_name IS NOT NULL AND a.order_due_at <= ${now})
          OR EXISTS (SELECT 1 FROM telesto_strays t WHERE t.scheduler_id = s.id AND t.due_at <= ${now})) AS orders,
        EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND (a.live = 1 OR a.order_name IS NOT NULL)) AS active
-     FROM telesto_schedulers s WHERE ${mine}`,
+     FROM telesto_schedulers s WHERE s.enabled = 1 AND ${served}`,
     params,
   )
   const apps = [...core.apps.keys()]
   const collects =
-    apps.length === 0
+    apps.length === 0 || collecting <= 0
       ? []
       : await database.all<{ id: number }>(
-          `SELECT a.id AS id FROM telesto_attempts a JOIN telesto_jobs j ON j.id = a.job_id
-           WHERE a.collect_due_at <= ${now} AND a.collect_until <= ${now} AND j.app IN (${apps.map((_, index) => `$${index + 1}`).join(', ')})
-           ORDER BY a.collect_due_at LIMIT ${COLLECT_AT_ONCE}`,
-          apps,
+          `SELECT a.id AS id FROM telesto_attempts a JOIN telesto_jobs j ON j.id = a.job_id LEFT JOIN telesto_schedulers s ON s.id = a.scheduler_id
+           WHERE a.collect_due_at <= ${now} AND a.collect_until <= ${now} AND (s.id IS NULL OR (${served}))
+             AND j.app IN (${apps.map((_, index) => `$${params.length + index + 1}`).join(', ')})
+           ORDER BY a.collect_due_at LIMIT ${Math.trunc(collecting)}`,
+          [...params, ...apps],
         )
   return {
     polls: records.filter((record) => record.poll).map((record) => record.id),

@@ -20,10 +20,13 @@ export interface Engine {
 /** What is left behind is swept up this often, in milliseconds. */
 const SWEEP_EVERY_MS = 2_000
 const FORGET_EVERY_MS = 600_000
+/** So many attempts have their results collected at once by one process. */
+const COLLECT_AT_ONCE = 4
 
 export const createEngine = (core: Core, run: RunProcessResults): Engine => {
   let sweepAt = 0
   let forgetAt = 0
+  let collecting = 0
   const sweep = async (): Promise<void> => {
     await releaseDeadLeases(core, (owner) => mayBeAlive(owner, core.machine, core.owner))
     await removeDeleted(core)
@@ -33,7 +36,7 @@ export const createEngine = (core: Core, run: RunProcessResults): Engine => {
   }
   const due = async () => {
     await takePokes(core)
-    const { polls, orders, collects, idle } = await findDue(core)
+    const { polls, orders, collects, idle } = await findDue(core, COLLECT_AT_ONCE - collecting)
     const work: Work[] = [
       ...polls.map((id) => ({ key: `poll ${id}`, run: async (signal: AbortSignal) => await poll(core, id, signal) })),
       ...orders.map((id) => ({
@@ -42,7 +45,10 @@ export const createEngine = (core: Core, run: RunProcessResults): Engine => {
       })),
       ...collects.map((id) => ({
         key: `collect ${id}`,
-        run: async (signal: AbortSignal) => await collect(core, run, id, signal),
+        run: async (signal: AbortSignal) => {
+          collecting++
+          await collect(core, run, id, signal).finally(() => collecting--)
+        },
       })),
     ]
     const now = core.clock.monotonic()

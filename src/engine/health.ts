@@ -5,6 +5,7 @@ import { insertEvents } from '../store/events.js'
 import type { SchedulerRow } from '../store/schedulers.js'
 import { backoff, jitter } from './backoff.js'
 import type { RecordLoop } from './lease.js'
+import { shortestPause } from './pace.js'
 
 /** The longest pause between two questions to a scheduler that does not answer, in milliseconds. */
 export const MAX_PAUSE_MS = 15 * 60_000
@@ -21,17 +22,31 @@ export const answered = async (
   now: number,
   nextAt: number,
 ): Promise<void> => {
-  await tx.run(
+  const ours = await tx.run(
     `UPDATE telesto_schedulers SET ${loop}_failures = 0, ${dueOf[loop]} = $1, ${loop}_owner = NULL, ${loop}_until = 0
      WHERE id = $2 AND ${loop}_owner = $3`,
     [nextAt, record.id, core.owner],
   )
-  if (record.health === 'ok') return
+  if (ours === 0 || record.health === 'ok') return
   const well = await tx.run(
     `UPDATE telesto_schedulers SET health = 'ok', health_message = NULL, health_since = $1 WHERE id = $2 AND ${other[loop]}_failures = 0 AND health <> 'ok'`,
     [now, record.id],
   )
   if (well > 0) await tell(tx, record, now, 'ok', null)
+}
+
+/** We stopped the question ourselves, so that nothing is known of the scheduler. Ends the lease. */
+export const interrupted = async (
+  core: Core,
+  tx: Transaction,
+  record: SchedulerRow,
+  loop: RecordLoop,
+  nextAt: number,
+): Promise<void> => {
+  await tx.run(
+    `UPDATE telesto_schedulers SET ${dueOf[loop]} = $1, ${loop}_owner = NULL, ${loop}_until = 0 WHERE id = $2 AND ${loop}_owner = $3`,
+    [nextAt, record.id, core.owner],
+  )
 }
 
 /** The scheduler could not be asked: no job changes, it is asked again ever more rarely. Ends the lease. */
@@ -46,14 +61,17 @@ export const failed = async (
   const blocked = error.code === 'auth'
   const health = blocked ? 'blocked' : 'degraded'
   const failures = (loop === 'poll' ? record.pollFailures : record.ordersFailures) + 1
-  const pause = blocked ? MAX_PAUSE_MS : backoff(failures, Math.max(1000, record.pollSeconds * 1000), MAX_PAUSE_MS)
+  const shortest = shortestPause(record)
+  const pause = blocked ? MAX_PAUSE_MS : backoff(failures, Math.max(1000, shortest), MAX_PAUSE_MS)
+  const next = Math.max(shortest, Math.min(MAX_PAUSE_MS, jitter(pause, Math.random())))
   const message = error.message.slice(0, 2048)
-  await tx.run(
+  const ours = await tx.run(
     `UPDATE telesto_schedulers SET ${loop}_failures = $1, health = $2, health_message = $3, ${dueOf[loop]} = $4,
        ${loop}_owner = NULL, ${loop}_until = 0, health_since = CASE WHEN health = $2 THEN health_since ELSE $5 END
      WHERE id = $6 AND ${loop}_owner = $7`,
-    [failures, health, message, now + jitter(pause, Math.random()), now, record.id, core.owner],
+    [failures, health, message, Math.round(now + next), now, record.id, core.owner],
   )
+  if (ours === 0) return // Another process has taken over: it judges for itself.
   if (record.health !== health) await tell(tx, record, now, health, message)
   core.log.warn(
     { scheduler: record.name, loop, code: error.code, error: message, failures },

@@ -7,7 +7,7 @@ import { insertEvents } from '../store/events.js'
 import { readScheduler, type SchedulerRow } from '../store/schedulers.js'
 import { change, changeAttempt } from '../store/transition.js'
 import { checkedAnswers, checkedRecoveries, checkedReports } from './answers.js'
-import { ask, asSchedulerError } from './ask.js'
+import { ask, connect, isSchedulerError } from './ask.js'
 import { backoff } from './backoff.js'
 import { answered, failed } from './health.js'
 import { type Lease, leaseRecord } from './lease.js'
@@ -19,6 +19,8 @@ import { refOf, type Tracked } from './tracked.js'
 /** The longest pause before an order is repeated, in milliseconds. */
 const MAX_REPEAT_MS = 60_000
 const FAR_MS = 365 * 24 * 3_600_000
+/** A stray that is not mentioned may still run: it is gone when it was chased so often, over more than two minutes. */
+const SILENT_TRIES = 8
 
 /** Carries out what people asked of this record's jobs, if there is anything and nobody else does. */
 export const carryOutOrders = async (core: Core, recordId: number, signal: AbortSignal): Promise<void> => {
@@ -27,12 +29,18 @@ export const carryOutOrders = async (core: Core, recordId: number, signal: Abort
   if (!record || isEmpty(await planOrders(core, record))) return
   const leased = await leaseRecord(core, 'orders', recordId, signal)
   if (!leased) return
+  const { lease } = leased
   try {
-    await turn(core, leased.record, leased.lease)
-  } catch (thrown) {
-    const error = asSchedulerError(thrown)
-    leased.lease.end()
+    await turn(core, leased.record, lease)
+  } catch (error) {
     core.connections.drop(recordId)
+    // That we stopped it, or that the store failed, says nothing of the scheduler.
+    if (lease.signal.aborted || !isSchedulerError(error)) {
+      await lease.release()
+      if (lease.signal.aborted) return
+      throw error
+    }
+    lease.end()
     await core.database.write(
       async (tx) => await failed(core, tx, leased.record, 'orders', await nowIn(core.database, tx), error),
     )
@@ -42,7 +50,7 @@ export const carryOutOrders = async (core: Core, recordId: number, signal: Abort
 
 const turn = async (core: Core, record: SchedulerRow, lease: Lease): Promise<void> => {
   const plan = await planOrders(core, record)
-  const scheduler = core.connections.of(record)
+  const scheduler = connect(core, record)
   const call = <T>(question: (signal: AbortSignal) => Promise<T>): Promise<T> =>
     ask(core.clock, question, { deadlineMs: (core.leaseMs * 2) / 3, signal: lease.signal })
   const work: Work = { core, record, scheduler, lease, call }
@@ -204,7 +212,7 @@ const inChunks = async (
   return answers
 }
 
-/** Jobs that nobody wants: cancelled until the scheduler says that they ended, or no longer mentions them. */
+/** Jobs that nobody wants: cancelled until the scheduler says that they ended, or has long not mentioned them. */
 const chaseStrays = async (work: Work, strays: readonly Stray[]): Promise<void> => {
   const { core, scheduler } = work
   for (const stray of strays) {
@@ -221,9 +229,8 @@ const chaseStrays = async (work: Work, strays: readonly Stray[]): Promise<void> 
       core.log,
     )
     const state = reports.get(stray.token)?.state
-    const gone =
-      cancelled === 'ok' &&
-      (!reports.has(stray.token) || state === 'succeeded' || state === 'failed' || state === 'cancelled')
+    const missing = !reports.has(stray.token) && stray.tries >= SILENT_TRIES
+    const gone = cancelled === 'ok' && (missing || state === 'succeeded' || state === 'failed' || state === 'cancelled')
     await commit(work, async (tx, now) => {
       const which = [stray.token, stray.nativeId]
       if (gone) await tx.run('DELETE FROM telesto_strays WHERE token = $1 AND native_id = $2', which)

@@ -43,6 +43,10 @@ const TURN = 500
 /** So many jobs are handed over in one call. */
 export const SUBMIT_CHUNK = 100
 
+/** To be submitted, and not handed over yet. */
+const WAITS = 'a.handed_over_at IS NULL AND a.native_id IS NULL'
+const PARENT_FAILED = `EXISTS (SELECT 1 FROM telesto_parents p JOIN telesto_jobs pj ON pj.id = p.parent_id
+  WHERE p.job_id = a.job_id AND pj.status_code IN ('ERR', 'ABT', 'VCP'))`
 /** An attempt whose parents have not all settled is not looked at. */
 const PARENTS_SETTLED = `NOT EXISTS (SELECT 1 FROM telesto_parents p JOIN telesto_jobs pj ON pj.id = p.parent_id
   WHERE p.job_id = a.job_id AND pj.status_code NOT IN ('COM', 'ERR', 'ABT', 'VCP'))`
@@ -64,7 +68,6 @@ export const planOrders = async (core: Core, record: SchedulerRow): Promise<Plan
     ...(await due('submit', 'a.handed_over_at IS NOT NULL AND a.native_id IS NULL')),
     ...(await due('cancel', 'a.handed_over_at IS NOT NULL AND a.native_id IS NULL')),
   ]
-  const waiting = await due('submit', `a.handed_over_at IS NULL AND a.native_id IS NULL AND ${PARENTS_SETTLED}`)
   return {
     open: openAttempts,
     cancel: await due('cancel', accepted),
@@ -81,24 +84,23 @@ export const planOrders = async (core: Core, record: SchedulerRow): Promise<Plan
        WHERE scheduler_id = $1 AND due_at <= ${now} LIMIT ${TURN}`,
       [record.id],
     ),
-    orphans: waiting.length === 0 ? [] : await orphansAmong(reader, waiting),
-    submit: waiting.length === 0 ? [] : await withinLimits(core, record),
+    orphans: await orphans(reader, await due('submit', `${WAITS} AND ${PARENT_FAILED} AND ${PARENTS_SETTLED}`)),
+    submit: await withinLimits(core, record),
   }
 }
 
 export const isEmpty = (plan: Plan): boolean =>
   Object.values(plan).every((list: readonly unknown[]) => list.length === 0)
 
-const orphansAmong = async (
-  reader: Pick<Transaction, 'all'>,
-  waiting: readonly Tracked[],
-): Promise<Plan['orphans']> => {
+/** With the parent to be named. */
+const orphans = async (reader: Pick<Transaction, 'all'>, jobs: readonly Tracked[]): Promise<Plan['orphans']> => {
+  if (jobs.length === 0) return []
   const failed = await reader.all<{ jobId: number; parentId: number }>(
     `SELECT p.job_id AS "jobId", MIN(p.parent_id) AS "parentId" FROM telesto_parents p JOIN telesto_jobs pj ON pj.id = p.parent_id
-     WHERE p.job_id IN (${waiting.map((job) => job.id).join(', ')}) AND pj.status_code IN ('ERR', 'ABT', 'VCP') GROUP BY p.job_id`,
+     WHERE p.job_id IN (${jobs.map((job) => job.id).join(', ')}) AND pj.status_code IN ('ERR', 'ABT', 'VCP') GROUP BY p.job_id`,
   )
   const byJob = new Map(failed.map((one) => [one.jobId, one.parentId]))
-  return waiting.flatMap((job) => {
+  return jobs.flatMap((job) => {
     const parentId = byJob.get(job.id)
     return parentId === undefined ? [] : [{ ...job, parentId }]
   })
@@ -119,7 +121,7 @@ const withinLimits = async (core: Core, record: SchedulerRow): Promise<Tracked[]
   )
   if (room <= 0) return []
   const where = `a.scheduler_id = $1 AND a.order_name = 'submit' AND a.order_due_at <= ${database.now()}
-    AND a.handed_over_at IS NULL AND a.native_id IS NULL AND ${PARENTS_COMPLETE}`
+    AND ${WAITS} AND ${PARENTS_COMPLETE}`
   const most = record.maxActiveJobsPerUser
   if (most === null) return await tracked(database, where, [record.id], room)
   const live = await database.all<{ user: string; n: number }>(

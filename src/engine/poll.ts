@@ -1,13 +1,13 @@
 import type { JobReport, Scheduler } from '../adapter.js'
 import { SchedulerError } from '../adapter.js'
 import type { Core } from '../core.js'
-import { nowIn } from '../store/database.js'
+import { nowIn, type Transaction } from '../store/database.js'
 import type { SchedulerRow } from '../store/schedulers.js'
 import { checkedReports } from './answers.js'
 import { applyObservations, type Observation } from './apply.js'
-import { ask, asSchedulerError } from './ask.js'
+import { ask, connect, isSchedulerError } from './ask.js'
 import { jitter } from './backoff.js'
-import { answered, failed } from './health.js'
+import { answered, failed, interrupted } from './health.js'
 import { type Lease, leaseRecord } from './lease.js'
 import { shortestPause } from './pace.js'
 import { polled, refOf, type Tracked } from './tracked.js'
@@ -55,7 +55,7 @@ const question = async (
   const askedAt = await core.database.readNow()
   let asked = askedAt
   try {
-    const scheduler = core.connections.of(record)
+    const scheduler = connect(core, record)
     for (let start = 0; start < jobs.length; start += record.maxIdsPerPoll) {
       const chunk = jobs.slice(start, start + record.maxIdsPerPoll)
       if (start > 0) asked = await core.database.readNow()
@@ -77,8 +77,8 @@ const question = async (
       )
     }
     return { observations, askedAt }
-  } catch (thrown) {
-    const error = asSchedulerError(thrown)
+  } catch (error) {
+    if (!isSchedulerError(error)) throw error
     // What was answered before the link failed was answered; a gap is an answer only where all was.
     return { observations: observations.filter((one) => one.report !== 'gap'), askedAt, error }
   }
@@ -129,20 +129,35 @@ const settle = async (
   if (answer.error) core.connections.drop(record.id)
   await core.database.write(async (tx) => {
     const now = await nowIn(core.database, tx)
-    if (answer.error) {
-      await tx.run('UPDATE telesto_schedulers SET last_asked_at = $1 WHERE id = $2', [answer.askedAt, record.id])
-      await failed(core, tx, record, 'poll', now, answer.error)
-      return
-    }
-    const quiet = changed > 0 ? 0 : record.quietPolls + 1
+    const ours = await tx.run('UPDATE telesto_schedulers SET last_asked_at = $1 WHERE id = $2 AND poll_owner = $3', [
+      answer.askedAt,
+      record.id,
+      core.owner,
+    ])
+    if (ours === 0) return // Whoever has the lease now keeps the pace.
+    if (answer.error && lease.signal.aborted)
+      return await interrupted(core, tx, record, 'poll', Math.round(answer.askedAt + shortestPause(record)))
+    if (answer.error) return await failed(core, tx, record, 'poll', now, answer.error)
+    const quiet = changed > 0 || (await awaitsNews(tx, record)) ? 0 : record.quietPolls + 1
     const interval = record.pollSeconds * 1000 * Math.min(SLOWEST, SLOWER ** quiet)
     const next = Math.max(jitter(interval, Math.random()), shortestPause(record))
-    await tx.run(
-      'UPDATE telesto_schedulers SET last_asked_at = $1, last_answered_at = $2, quiet_polls = $3 WHERE id = $4',
-      [answer.askedAt, now, quiet, record.id],
-    )
-    await answered(core, tx, record, 'poll', now, answer.askedAt + next)
+    await tx.run('UPDATE telesto_schedulers SET last_answered_at = $1, quiet_polls = $2 WHERE id = $3', [
+      now,
+      quiet,
+      record.id,
+    ])
+    await answered(core, tx, record, 'poll', now, Math.round(answer.askedAt + next))
   })
   if (answer.error || record.health !== 'ok' || ended > 0) core.committed()
   if (ended > 0) core.log.debug({ scheduler: record.name, ended }, 'jobs ended')
+}
+
+/** A job was accepted while the poll was under way, or an order waits to be confirmed: the next poll is no quiet one. */
+const awaitsNews = async (tx: Transaction, record: SchedulerRow): Promise<boolean> => {
+  const found = await tx.all(
+    `SELECT 1 FROM telesto_attempts WHERE scheduler_id = $1 AND live = 1 AND native_id IS NOT NULL
+       AND (order_name IS NOT NULL OR (mentioned = 0 AND gap_count = 0)) LIMIT 1`,
+    [record.id],
+  )
+  return found.length > 0
 }

@@ -120,7 +120,7 @@ const storeAnswers = async (
     for (const [token, job] of tokens) {
       const answer = answers.get(token)
       if (typeof answer === 'string') await accept(tx, record, job, token, answer, now)
-      else if (answer === undefined) await takeBack(tx, job, token, now)
+      else if (answer === undefined) await takeBack(tx, job, token, answers.size, now)
       else if (answer.code === 'invalid_job' || answer.code === 'rejected') await refused(tx, job, token, answer, now)
       else await stayOpen(tx, job, token, answer.message, now)
     }
@@ -197,11 +197,14 @@ export const accept = async (
   ])
 }
 
-/** Not tried: it waits for its turn as before. */
-const takeBack = async (tx: Transaction, job: Tracked, token: string, now: number): Promise<void> => {
+/** Not tried: it waits for its turn as before, and ever longer where none of those it was handed over with was tried either. */
+const takeBack = async (tx: Transaction, job: Tracked, token: string, answered: number, now: number): Promise<void> => {
+  const tries = answered === 0 ? job.orderTries + 1 : 0
+  const dueAt = answered === 0 ? now + backoff(tries, 500, MAX_RECOVER_PAUSE_MS) : now
   await tx.run(
-    `UPDATE telesto_attempts SET handed_over_at = NULL, live = 0 WHERE id = $1 AND token = $2 AND native_id IS NULL AND order_name = 'submit'`,
-    [job.attemptId, token],
+    `UPDATE telesto_attempts SET handed_over_at = NULL, live = 0, order_tries = $1, order_due_at = $2
+     WHERE id = $3 AND token = $4 AND native_id IS NULL AND order_name = 'submit'`,
+    [tries, dueAt, job.attemptId, token],
   )
   const current = await trackedToken(tx, token)
   // Stopped meanwhile: nothing was ever submitted.

@@ -28,10 +28,12 @@ export const createInlineQueue = (
   const running = new Map<string, Promise<void>>()
   const closing = new AbortController()
   let bell = new AbortController()
+  let wakes = 0
   let loop: Promise<void> | undefined
 
   const begin = ({ key, run }: Work): void => {
     if (running.has(key) || closing.signal.aborted) return
+    const before = wakes
     const ended = (async () => {
       try {
         await run(closing.signal)
@@ -40,7 +42,8 @@ export const createInlineQueue = (
         await clock.sleep(AFTER_ERROR_MS, closing.signal)
       } finally {
         running.delete(key)
-        bell.abort()
+        // What woke the loop meanwhile may be for this key. Work that changed nothing has woken nobody, and is not begun at once again.
+        if (wakes !== before) bell.abort()
       }
     })()
     running.set(key, ended)
@@ -69,7 +72,10 @@ export const createInlineQueue = (
     start() {
       loop ??= turn()
     },
-    wake: () => bell.abort(),
+    wake() {
+      wakes++
+      bell.abort()
+    },
     async close() {
       closing.abort()
       await loop

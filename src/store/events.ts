@@ -53,6 +53,22 @@ export const insertEvents = async (tx: Transaction, now: number, events: readonl
   )
 }
 
+/** The audit trail: which user asked for what. */
+export const insertAudit = async (
+  tx: Transaction,
+  now: number,
+  user: string,
+  action: string,
+  jobs: readonly { readonly id: number; readonly app: string }[],
+): Promise<void> => {
+  await insertRows(
+    tx,
+    'telesto_audit',
+    ['at', 'user_id', 'action', 'app', 'job_id'],
+    jobs.map((job) => [now, user, action, job.app, job.id]),
+  )
+}
+
 type Reader = Pick<Transaction, 'all'>
 const SELECT = `SELECT id, kind, at, app, job_id AS "jobId", attempt, scheduler_id AS "schedulerId", data FROM telesto_events`
 

@@ -1,7 +1,7 @@
 import type { Transaction, Value } from './database.js'
 
-/** Parameters in one statement, below the limit of every supported database. */
-const MAX_PARAMS = 30_000
+/** Parameters in one statement. SQLite looks each up by its name, so that many cost their square. */
+const MAX_PARAMS = 500
 
 /** Multi-row INSERTs, as few as the limit of parameters allows. With `returning`, that column of each row, in order. */
 export const insertRows = async (

@@ -1,6 +1,6 @@
 import { DataTypes, type Model, type ModelAttributes, type ModelStatic, type Sequelize } from 'sequelize'
 import type { AttemptRow } from './history.js'
-import type { SchedulerRow, SettingRow } from './schedulers.js'
+import type { SchedulerRow } from './schedulers.js'
 
 const id = { type: DataTypes.INTEGER, primaryKey: true, autoIncrement: true }
 const key = (type: typeof DataTypes.TEXT | typeof DataTypes.INTEGER) => ({ type, primaryKey: true })
@@ -171,7 +171,6 @@ type Of<Row extends object> = ModelStatic<Model<Row>>
 /** What is read as objects goes through these; hot paths and everything that is written are raw SQL beside them. */
 export interface Models {
   readonly Scheduler: Of<SchedulerRow>
-  readonly SchedulerSetting: Of<SettingRow>
   readonly Attempt: Of<AttemptRow & { readonly jobId: number }>
 }
 
@@ -182,7 +181,6 @@ export const defineModels = (sequelize: Sequelize): Models => {
   }
   return {
     Scheduler: sequelize.model('telesto_schedulers') as Models['Scheduler'],
-    SchedulerSetting: sequelize.model('telesto_scheduler_settings') as Models['SchedulerSetting'],
     Attempt: sequelize.model('telesto_attempts') as Models['Attempt'],
   }
 }

@@ -91,12 +91,5 @@ export interface SettingRow {
 const SELECT_SETTING =
   'SELECT app, name, adapter, description, required, scheduler_id AS "schedulerId" FROM telesto_scheduler_settings'
 
-/** The settings of an app that were ever assigned, by name. */
-export const readSettings = async ({ models }: Pick<Database, 'models'>, app: string): Promise<SettingRow[]> =>
-  (await models.SchedulerSetting.findAll({
-    where: { app },
-    order: [['name', 'ASC']],
-    raw: true,
-  })) as unknown as SettingRow[]
 export const readSetting = async (reader: Reader, app: string, name: string): Promise<SettingRow | undefined> =>
   (await reader.all<SettingRow>(`${SELECT_SETTING} WHERE app = $1 AND name = $2`, [app, name]))[0]

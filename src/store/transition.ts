@@ -86,7 +86,7 @@ export const change = async (tx: Transaction, job: JobVersion, now: number, want
     const follows = status !== undefined && wanted.job?.attemptId === undefined
     const attempt = { ...(follows ? consequences(job, status, wanted.job?.cause, now) : {}), ...wanted.attempt }
     await changeAttempt(tx, attemptId, attempt)
-    if (status !== undefined && isSettled({ statusCode: status })) await keepHistory(tx, attemptId)
+    if (wanted.job && isSettled({ statusCode: status ?? job.statusCode })) await keepHistory(tx, attemptId)
   }
   await insertEvents(tx, now, [...statusEvent(job, wanted), ...(wanted.events ?? [])])
   return true

@@ -127,7 +127,8 @@ test('200 short runs go through the table, row by row', async () => {
   await page.waitForURL(/\/telesto\/jobs$/)
   await page.locator('tbody').getByText('Pending').first().waitFor()
   await picture(page, 'jobs-full-wide-light')
-  const first = page.locator('tbody tr').last()
+  await page.goto(`${origin}/telesto/jobs?sort=id`)
+  const first = page.locator('tbody tr', { hasText: 'seed: 12' })
   await vi.waitFor(async () => expect(await first.textContent()).toContain('Complete'), {
     timeout: 90_000,
     interval: 200,

@@ -1,0 +1,52 @@
+// Kills a server with -9 again and again while jobs are made, run, stopped, paused, resubmitted, deleted and collected, then
+// compares the store with what each job wrote of itself.
+//
+//     node test/crash/main.ts --kills 200 --seed 7 [--jobs 200] [--adapter local] [--patience 90]
+
+import { parseArgs } from 'node:util'
+import { verdict } from './oracle.ts'
+import { crashRun } from './run.ts'
+import { WINDOWS } from './windows.ts'
+
+/** A window that fewer kills fell into, in a run of at least ENOUGH, was not tried. */
+const FEWEST = 5
+const ENOUGH = 200
+
+const { values } = parseArgs({
+  options: {
+    kills: { type: 'string', default: '200' },
+    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+    jobs: { type: 'string', default: '200' },
+    adapter: { type: 'string', default: 'local' },
+    patience: { type: 'string', default: '90' },
+  },
+})
+const number = (name: 'kills' | 'seed' | 'jobs' | 'patience'): number => {
+  const value = Number(values[name])
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw new Error(`--${name} takes a whole number, not ${values[name]}.`)
+}
+if (values.adapter !== 'local') throw new Error(`--adapter ${values.adapter}: only "local" can be killed here.`)
+const [kills, seed, jobs] = [number('kills'), number('seed'), number('jobs')]
+
+console.log(`seed ${seed}: ${kills} kills, ${jobs} jobs`)
+const began = performance.now()
+const result = await crashRun({
+  kills,
+  seed,
+  jobs,
+  patienceMs: number('patience') * 1000,
+  progress: (kill) => {
+    if (kill % 25 === 0) console.log(`${kill} kills after ${Math.round((performance.now() - began) / 1000)} s`)
+  },
+})
+console.log(`${result.attempts} attempts ran in ${Math.round((performance.now() - began) / 1000)} s; kills fell`)
+for (const window of WINDOWS) console.log(`  ${String(result.windows[window]).padStart(5)}  ${window}`)
+for (const { kind, key, what } of result.faults) console.log(`${kind}: ${key === undefined ? '' : `${key}: `}${what}`)
+for (const detail of result.details) console.log(detail)
+if (result.directory !== undefined) console.log(`seed ${seed}; what is left is in ${result.directory}`)
+
+const untried = kills < ENOUGH ? [] : WINDOWS.filter((window) => result.windows[window] < FEWEST)
+if (untried.length > 0) console.log(`fewer than ${FEWEST} kills fell into: ${untried.join(', ')}`)
+console.log(verdict(result.faults))
+process.exitCode = result.faults.length > 0 || untried.length > 0 ? 1 : 0

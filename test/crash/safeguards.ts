@@ -1,0 +1,61 @@
+/** A place in the compiled library, and what stands there without the safeguard. */
+interface Replacement {
+  readonly file: string
+  readonly text: string
+  readonly by: string
+}
+
+/** What keeps jobs from being lost or doubled, one at a time, and how the library looks without it. */
+export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
+  // Attempts of unknown fate are submitted again, and nobody asks what became of them.
+  recover: [
+    {
+      file: 'src/engine/orders.js',
+      text: 'const fate = found.get(job.token);',
+      by: "const fate = 'absent';",
+    },
+  ],
+  // Whatever was read long ago is written.
+  'compare-and-set': [
+    {
+      file: 'src/store/transition.js',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the source of a template
+      text: " AND status_version = ${job.statusVersion} AND attempt_id IS ${job.attemptId ?? 'NULL'}`",
+      by: '`',
+    },
+  ],
+  // That an attempt was handed over is stored with its answer, and not before the call.
+  'the hand-over mark': [
+    {
+      file: 'src/engine/submit.js',
+      text: 'SET handed_over_at = $1, live = 1,',
+      by: 'SET live = 1,',
+    },
+    { file: 'src/engine/submit.js', text: 'current.handedOverAt !== null &&', by: '' },
+    {
+      file: 'src/engine/submit.js',
+      text: 'nativeId,\n                live: 1,',
+      by: 'nativeId, handedOverAt: now,\n                live: 1,',
+    },
+  ],
+  // What nobody wants any more is forgotten, and runs on.
+  'cancelling strays': [
+    {
+      file: 'src/engine/orders.js',
+      text: 'const cancelled = checkedAnswers(await work.call(async (signal) => await scheduler.cancel(ref, signal)), tokens, core.log).get(stray.token);',
+      by: "const cancelled = 'ok';",
+    },
+    {
+      file: 'src/engine/orders.js',
+      text: 'const reports = checkedReports(await work.call(async (signal) => await scheduler.status(ref, signal)), tokens, core.log);',
+      by: "const reports = new Map([[stray.token, { state: 'cancelled' }]]);",
+    },
+  ],
+}
+
+/** The text without the safeguard. Throws where what is to be replaced is not there exactly once: it moved, and so must this. */
+export const without = (source: string, { file, text, by }: Replacement): string => {
+  const times = source.split(text).length - 1
+  if (times === 1) return source.replace(text, () => by)
+  throw new Error(`${file} has ${times} times, not once: ${text}`)
+}

@@ -1,0 +1,153 @@
+// A portal's server as a process of its own: does what it is told over IPC, acknowledges what is committed, and can be
+// killed at any moment. Its argument is ServerOptions as JSON.
+
+import { appendFileSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Clock, createTelesto, type Job, TelestoError } from 'telesto'
+import { local } from 'telesto/adapters/local'
+import type { FromServer, Point, Question, ServerOptions, Snapshot, ToServer } from './protocol.ts'
+
+const options = JSON.parse(process.argv[2] ?? '') as ServerOptions
+const tell = (message: FromServer): void => {
+  process.send?.(message)
+}
+process.on('disconnect', () => process.exit())
+
+const halts = new Map<Point, number | undefined>()
+const never = new Promise<void>(() => {})
+
+/** Tells that the process is here, and stays as long as it was told to. */
+const pass = async (at: Point, ids: readonly number[], ended?: readonly number[]): Promise<void> => {
+  const halted = halts.has(at)
+  const ms = halted ? halts.get(at) : (options.waits[at] ?? 0)
+  halts.delete(at)
+  tell({ at, ids, halted, ...(ended ? { ended } : {}) })
+  if (ms === undefined) await never
+  else if (ms > 0) await sleep(ms)
+}
+
+const jobOf = ({ workdir }: { readonly workdir: string }): number => Number(basename(dirname(workdir)))
+const FINAL: ReadonlySet<unknown> = new Set(['succeeded', 'failed', 'cancelled'])
+
+type Connect = typeof local.connect
+const connect: Connect = (config, context) => {
+  const inner = local.connect({ ...config, killGraceSeconds: 0.5 }, context)
+  const watched: ReturnType<Connect> = {
+    ...inner,
+    async submit(jobs, signal) {
+      await pass('submitting', jobs.map(jobOf))
+      const answers = await inner.submit(jobs, signal)
+      await pass('submitted', jobs.map(jobOf))
+      return answers
+    },
+    async status(jobs, signal) {
+      await pass('asking', jobs.map(jobOf))
+      const reports = await inner.status(jobs, signal)
+      const ended = jobs.filter((job) => FINAL.has(reports.get(job.token)?.state)).map(jobOf)
+      await pass('answered', jobs.map(jobOf), ended)
+      return reports
+    },
+    async cancel(jobs, signal) {
+      await pass('cancelling', jobs.map(jobOf))
+      return await inner.cancel(jobs, signal)
+    },
+    async recover(attempts, signal) {
+      await pass('recovering', attempts.map(jobOf))
+      return (await inner.recover?.(attempts, signal)) ?? new Map()
+    },
+    async cleanUp(jobs, signal) {
+      await pass('cleaning', jobs.map(jobOf))
+      return (await inner.cleanUp?.(jobs, signal)) ?? new Map()
+    },
+  }
+  return watched
+}
+
+let clockAhead = options.clockAhead
+const clock: Clock = {
+  monotonic: () => performance.now(),
+  databaseOffset: () => clockAhead,
+  sleep: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}).catch(() => {}),
+}
+const complain = (facts: object, message: string): void => {
+  console.error(new Date().toISOString(), process.pid, message, JSON.stringify(facts))
+}
+const telesto = await createTelesto({
+  adapters: [{ ...local, connect }],
+  directory: options.directory,
+  leaseSeconds: options.leaseSeconds,
+  clock,
+  log: {
+    debug() {},
+    info() {},
+    warn: complain,
+    error(facts: object, message: string) {
+      complain(facts, message)
+      if (message === 'unexpected') tell({ unexpected: JSON.stringify(facts) })
+    },
+  },
+})
+const { pollSeconds, maxActiveJobs } = options
+await telesto.updateScheduler('local', { pollSeconds, maxActiveJobs })
+
+const app = telesto.app('crash', {
+  processResults: {
+    async note(job, { idempotencyKey }) {
+      appendFileSync(options.processedFile, `${idempotencyKey} ${job.name}\n`)
+      await pass('collecting', [job.id])
+      const { times } = job.extendedProperties as { times?: number }
+      job.extendedProperties = { key: idempotencyKey, times: (times ?? 0) + 1 }
+    },
+  },
+})
+
+const snapshot = (job: Job): Snapshot => ({
+  id: job.id,
+  key: job.name,
+  status: job.status,
+  settled: job.isSettled,
+  cause: job.cause,
+  order: job.order,
+  attempt: job.attempt ?? 0,
+})
+
+const carryOut = async ({ action, id, job: wanted, stop }: Question): Promise<Snapshot[]> => {
+  if (action === 'list') return (await app.listJobs()).map(snapshot)
+  if (wanted) {
+    const { key, command, processed } = wanted
+    const job = await app.createJob({
+      name: key,
+      user: 'ann',
+      jobType: 'BASIC',
+      command: [...command],
+      ...(processed ? { processResults: 'note' } : {}),
+    })
+    return [snapshot(job)]
+  }
+  const job = await app.getJob(id ?? 0)
+  if (!job) throw new TelestoError('not_found', `There is no job ${id}.`, { field: 'id' })
+  if (action === 'delete') {
+    await job.delete({ stop: stop === true })
+    return []
+  }
+  if (action !== 'create') await job[action]()
+  return [snapshot(job)]
+}
+
+process.on('message', (message: ToServer) => {
+  if ('halt' in message) halts.set(message.halt, message.ms)
+  else if ('clockAhead' in message) clockAhead = message.clockAhead
+  else if ('close' in message) {
+    void telesto.close().then(() => process.disconnect())
+  } else {
+    carryOut(message).then(
+      (jobs) => tell({ answer: message.ask, jobs }),
+      (error: unknown) => {
+        const refused = error instanceof TelestoError ? error.code : 'unexpected'
+        tell({ answer: message.ask, refused, message: String(error) })
+      },
+    )
+  }
+})
+tell({ ready: true })

@@ -1,0 +1,182 @@
+// Checked by `tsc -p .`, never run: what compiles for a host, and what does not.
+import { z } from 'zod'
+import { local } from '../adapters/local.js'
+import {
+  type Adapter,
+  createTelesto,
+  defineAdapter,
+  type Job,
+  type JobFilter,
+  type JobQuery,
+  SchedulerError,
+} from '../src/index.js'
+
+const condor = defineAdapter({
+  type: 'condor',
+  label: 'HTCondor',
+  config: z.strictObject({ host: z.string().optional(), password: z.string().optional() }),
+  secrets: ['password'],
+  specs: {
+    CONDOR: z.strictObject({ executable: z.string(), requestCpus: z.number().default(1) }),
+    CONDORWORKFLOW: z.strictObject({ nodes: z.array(z.strictObject({ name: z.string() })) }),
+  },
+  aliases: { CONDORJOB: 'CONDOR' },
+  defaults: { pollSeconds: 10, maxIdsPerPoll: 1000, maxSubmitsPerMinute: 60 },
+  connect(config) {
+    const host: string | undefined = config.host
+    return {
+      async submit(jobs) {
+        const answers = new Map<string, string | SchedulerError>()
+        for (const job of jobs) {
+          if (job.jobType === 'CONDOR') {
+            const cpus: number = job.spec.requestCpus // the output of the schema: the default is there
+            answers.set(
+              job.token,
+              cpus > 64 ? new SchedulerError('rejected', `Too much for ${host}.`) : job.spec.executable,
+            )
+          } else answers.set(job.token, job.spec.nodes[0]?.name ?? '')
+        }
+        return answers
+      },
+      status: async () => new Map(),
+      cancel: async () => new Map(),
+      close: async () => {},
+    }
+  },
+})
+
+export const adapters: readonly Adapter[] = [condor, local]
+// @ts-expect-error a secret that the configuration does not have
+defineAdapter({ ...condor, secrets: ['nope'] })
+// @ts-expect-error an alias of a job type that the adapter does not have
+defineAdapter({ ...condor, aliases: { DAG: 'DAGMAN' } })
+// @ts-expect-error without a way to connect
+defineAdapter({ ...condor, connect: undefined })
+
+const telesto = await createTelesto({
+  adapters: [condor, local],
+  identify: (req) => req.user,
+  may: (user, action, job) => action === 'read' || job.user === user.id,
+})
+const flood = telesto.app('flood', {
+  schedulerSettings: { compute: { adapter: 'condor', required: true } },
+  processResults: {
+    async read(job, { directory, signal }) {
+      job.extendedProperties.directory = `${directory} ${signal.aborted}`
+    },
+  },
+})
+
+// What is right compiles: the input of each schema beside the options of every job.
+export const job: Job = await flood.createJob({ name: 'a', user: 'u', jobType: 'CONDOR', executable: 'x' })
+await flood.createJob({
+  name: 'a',
+  user: 'u',
+  jobType: 'CONDOR',
+  scheduler: 'compute',
+  executable: 'x',
+  requestCpus: 2,
+})
+await flood.createJob({
+  name: 'a',
+  user: 'u',
+  jobType: 'CONDORWORKFLOW',
+  nodes: [{ name: 'n' }],
+  parents: [1],
+  groups: 'g',
+})
+await flood.createJob({ name: 'a', user: 'u', jobType: 'BASIC' })
+await flood.buildJob({ name: 'a', user: 'u', jobType: 'BASIC', command: ['x'], tags: { a: 'b' }, groups: ['g'] })
+await flood.bulkCreate([
+  { name: 'a', user: 'u', jobType: 'BASIC', command: ['x'] },
+  { name: 'b', user: 'u', jobType: 'CONDOR', executable: 'x', extendedProperties: { deep: [1] } },
+])
+await telesto.as({ id: 'u' }).app('flood').createJob({ name: 'a', user: 'u', jobType: 'CONDOR', executable: 'x' })
+
+// @ts-expect-error wrong type of an option
+await flood.createJob({ name: 'a', user: 'u', jobType: 'CONDOR', executable: 'x', requestCpus: 'two' })
+// @ts-expect-error an option that is missing
+await flood.createJob({ name: 'a', user: 'u', jobType: 'CONDOR' })
+// @ts-expect-error an option of another type
+await flood.createJob({ name: 'a', user: 'u', jobType: 'BASIC', executable: 'x' })
+// @ts-expect-error a typo
+await flood.createJob({ name: 'a', user: 'u', jobType: 'CONDOR', executable: 'x', requestCpu: 2 })
+// @ts-expect-error an unknown job type
+await flood.createJob({ name: 'a', user: 'u', jobType: 'DASK' })
+// @ts-expect-error no job type
+await flood.createJob({ name: 'a', user: 'u' })
+// @ts-expect-error no user
+await flood.createJob({ name: 'a', jobType: 'BASIC' })
+// @ts-expect-error a group that is no text
+await flood.createJob({ name: 'a', user: 'u', jobType: 'BASIC', groups: [1] })
+// @ts-expect-error a tag that is no text
+await flood.createJob({ name: 'a', user: 'u', jobType: 'BASIC', tags: { a: 1 } })
+// @ts-expect-error the same for a job that is built
+await flood.buildJob({ name: 'a', user: 'u', jobType: 'CONDOR', executable: 5 })
+// @ts-expect-error and for one job among many
+await flood.bulkCreate([{ name: 'b', user: 'u', jobType: 'BASIC', executable: 'x' }])
+// @ts-expect-error and for a user
+await telesto.as({ id: 'u' }).app('flood').createJob({ name: 'a', user: 'u', jobType: 'DASK' })
+
+// @ts-expect-error no adapters
+await createTelesto({})
+// @ts-expect-error an unknown option
+await createTelesto({ adapters: [local], mountpath: '/x' })
+// @ts-expect-error a user without an id
+await createTelesto({ adapters: [local], identify: () => ({ name: 'ada' }) })
+// @ts-expect-error an app's function that takes something else
+telesto.app('flood', { processResults: { read: (text: string) => text.length } })
+
+// Filters know their fields and what each takes.
+const filter: JobFilter = {
+  id: [1, 2],
+  nameContains: 'run',
+  statusNe: ['Running', 'COM'],
+  userNe: 'ada',
+  creationTimeAfter: new Date(),
+  tags: { basin: 'nile' },
+  extendedProperties: { 'basin.name': 'nile', ready: true, none: null },
+  or: [{ jobType: 'BASIC' }, { groups: 'hydro' }],
+}
+const query: JobQuery = flood.query().filter(filter).exclude({ parentId: 1 }).orderBy('-creationTime').slice(0, 10)
+export const jobs: Job[] = await query
+for await (const one of query) one.progress = 0.5
+export const first: Job | null = await query.first()
+export const count: number = await query.count({ cap: 10 })
+await flood.listJobs({ user: 'ada', orderBy: 'name', filters: filter })
+await flood.query().update({ description: 'd', tags: {} })
+
+// @ts-expect-error an unknown filter
+flood.query().filter({ nam: 'x' })
+// @ts-expect-error a text where a number belongs
+flood.query().filter({ id: '1' })
+// @ts-expect-error a text where a time belongs
+flood.query().filter({ startTimeBefore: '2026-01-01' })
+// @ts-expect-error a form that the field does not have
+flood.query().filter({ jobTypeContains: 'x' })
+// @ts-expect-error a time has no form without After or Before
+flood.query().filter({ creationTime: new Date() })
+// @ts-expect-error a property that is no JSON value
+flood.query().filter({ extendedProperties: { at: new Date() } })
+// @ts-expect-error an undefined filter would be none at all
+flood.query().filter({ user: undefined })
+// @ts-expect-error an unknown order
+flood.query().orderBy('user')
+// @ts-expect-error a field that a query cannot update
+await flood.query().update({ status: 'Running' })
+
+// What a job has is read; only what may be changed can be set.
+job.name = 'b'
+job.extendedProperties.deep = { er: [1] }
+export const started: Date | null = job.startTime
+export const milliseconds: number | null = job.runTime
+await job.updateStatus({ wait: 1000 })
+await job.updateStatus('Half-way')
+// @ts-expect-error the status is set by updateStatus()
+job.status = 'Running'
+// @ts-expect-error the owner stays
+job.user = 'bob'
+// @ts-expect-error progress is a number
+job.progress = '50%'
+// @ts-expect-error delete takes { stop }
+await job.delete({ force: true })
