@@ -27,7 +27,7 @@ export const local = defineAdapter({
   secrets: [],
   specs: { BASIC: basicSpec },
   defaults: {
-    pollSeconds: 1,
+    pollSeconds: 0.5,
     maxIdsPerPoll: 1000,
     maxSubmitsPerMinute: 6000,
     maxActiveJobs: availableParallelism(),
