@@ -1,6 +1,7 @@
 // The arrows of the house: web, cli -> manager -> engine -> store, and engine -> contract <- adapters.
+// Run over the sources, types included, and over dist/ as well: the parser does not read JSX.
 
-const manager = '^src/(telesto|job|job-picture|job-manager|query|user-view|schedulers|processing)\\.ts$'
+const manager = '^(dist/)?src/(telesto|job|job-picture|job-manager|query|user-view|schedulers|processing)\\.[tj]s$'
 
 const never = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
 
@@ -15,55 +16,55 @@ export default {
     never(
       'core-knows-no-adapter',
       'The core knows no scheduler by name.',
-      { path: '^(src|migrations)/' },
-      { path: '^adapters/' },
+      { path: '^(dist/)?(src|migrations)/' },
+      { path: '^(dist/)?adapters/' },
     ),
     never(
       'adapters-know-the-contract',
       'An adapter imports the contract and the transports, nothing else of the core.',
-      { path: '^adapters/' },
-      { path: '^(src|migrations)/', pathNot: '^src/(adapter\\.ts|transport/)' },
+      { path: '^(dist/)?adapters/' },
+      { path: '^(dist/)?(src|migrations)/', pathNot: '^(dist/)?src/(adapter\\.[tj]s|transport/)' },
     ),
     never(
       'store-is-the-ground',
       'The store knows no loop, no manager and no page.',
-      { path: '^src/store/' },
-      { path: `^src/(engine|queue|web|cli)/|${manager}` },
+      { path: '^(dist/)?src/store/' },
+      { path: `^(dist/)?src/(engine|queue|web|cli)/|${manager}` },
     ),
     never(
       'engine-below-manager',
       'The engine knows no manager and no page.',
-      { path: '^src/(engine|queue)/' },
-      { path: `^src/(web|cli)/|${manager}` },
+      { path: '^(dist/)?src/(engine|queue)/' },
+      { path: `^(dist/)?src/(web|cli)/|${manager}` },
     ),
     never(
       'manager-below-web',
       'Only telesto.ts, which puts the parts together, knows the web.',
-      { path: '^src/[^/]+\\.ts$', pathNot: '^src/telesto\\.ts$' },
-      { path: '^src/(web|cli)/' },
+      { path: '^(dist/)?src/[^/]+\\.[tj]s$', pathNot: '^(dist/)?src/telesto\\.[tj]s$' },
+      { path: '^(dist/)?src/(web|cli)/' },
     ),
     never(
       'cli-is-an-end',
       'Nothing needs the command line.',
-      { path: '^(src/(?!cli)|adapters|migrations)' },
-      { path: '^src/cli/' },
+      { path: '^(dist/)?(src/(?!cli)|adapters|migrations)' },
+      { path: '^(dist/)?src/cli/' },
     ),
     never(
       'transport-knows-the-contract',
       'A transport imports the contract alone.',
-      { path: '^src/transport/' },
-      { path: '^src/', pathNot: '^src/(adapter\\.ts|transport/)' },
+      { path: '^(dist/)?src/transport/' },
+      { path: '^(dist/)?src/', pathNot: '^(dist/)?src/(adapter\\.[tj]s|transport/)' },
     ),
     never(
       'migrations-stand-alone',
       'A step of the schema never changes with the code.',
-      { path: '^migrations/' },
-      { path: '^(src|adapters)/' },
+      { path: '^(dist/)?migrations/' },
+      { path: '^(dist/)?(src|adapters)/' },
     ),
     never(
       'no-undeclared-packages',
       'What the package uses it declares.',
-      { path: '^(src|adapters|migrations)/' },
+      { path: '^(dist/)?(src|adapters|migrations)/' },
       { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['npm-peer'] },
     ),
     never('no-missing-files', 'Every import leads somewhere.', {}, { couldNotResolve: true }),
@@ -71,6 +72,7 @@ export default {
   options: {
     parser: 'swc',
     tsPreCompilationDeps: true,
+    exclude: { path: '\\.(tsx|d\\.ts)$' },
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: {

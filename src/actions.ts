@@ -270,6 +270,13 @@ export const remove = async (
     now,
     row.id,
   ])
+  // What was given up as lost may yet be running.
+  await tx.run(
+    `INSERT INTO telesto_strays (token, native_id, job_id, job_type, scheduler_id, workdir, due_at)
+     SELECT token, native_id, job_id, job_type, scheduler_id, workdir, $1 FROM telesto_attempts
+     WHERE job_id = $2 AND native_id IS NOT NULL AND ended = 0 AND live = 0 ON CONFLICT DO NOTHING`,
+    [now, row.id],
+  )
   // Attempts that may still be alive keep their order to cancel; when that is done, cleaning up follows by itself.
   await tx.run(
     `UPDATE telesto_attempts SET order_name = 'clean_up', order_due_at = $1, order_tries = 0, collect_due_at = NULL, watch_due_at = NULL

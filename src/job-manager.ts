@@ -99,6 +99,10 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
 
   /** The address at which the job's status can be poked and reported: absolute where Telesto knows its url, else a path. */
   getJobStatusCallbackUrl(jobId: number): string {
+    if (!Number.isSafeInteger(jobId) || jobId < 1) {
+      const message = 'getJobStatusCallbackUrl takes the id of a job alone: an address never comes from a request.'
+      throw new TelestoError('invalid', message, { field: 'jobId' })
+    }
     return this.#core.urls.callback(jobId) ?? this.#core.urls.page(`/update-job-status/${jobId}`)
   }
 
@@ -143,6 +147,20 @@ const toNewJob = async (core: Core, app: App, viewer: Viewer, options: GivenOpti
   checkNames(core, app.name, common.processResults)
   if (viewer && viewer.isAdmin !== true && common.user !== viewer.id) {
     throw new TelestoError('forbidden', 'A job is created for the user who asks for it.', { field: 'user' })
+  }
+  if (viewer && viewer.isAdmin !== true && typeof common.scheduler === 'object') {
+    throw new TelestoError(
+      'forbidden',
+      'A record is chosen by code of the host; name a scheduler setting of the app.',
+      {
+        field: 'scheduler',
+      },
+    )
+  }
+  if (!needsScheduler && common.parents.length > 0) {
+    throw new TelestoError('invalid', `This ${jobType.name} job runs on no scheduler, so it cannot wait for parents.`, {
+      field: 'parents',
+    })
   }
   const scheduler = await schedulerOption(core, app, jobType.adapter.type, common.scheduler)
   return {

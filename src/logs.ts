@@ -27,7 +27,7 @@ const sourceOf = async (core: Core, row: JobRow): Promise<Source | undefined> =>
   if (record.machine !== null && record.machine !== core.machine) return undefined
   const ref = { token: row.token, nativeId: row.nativeId, jobType: row.jobType, workdir: row.workdir }
   try {
-    return { recordId: record.id, scheduler: connect(core, record), ref }
+    return { recordId: record.id, scheduler: connect(core.connections, record), ref }
   } catch (error) {
     throw unavailable(error)
   }

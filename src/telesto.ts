@@ -43,7 +43,10 @@ export interface TelestoOptions<A extends readonly Adapter[]> {
   readonly runLoops?: boolean
   /** How long a process that no longer answers keeps its work from the others, in seconds. @defaultValue 90 */
   readonly leaseSeconds?: number
-  /** Requests in a minute from one address, for the callback and for the API. @defaultValue 600 each */
+  /**
+   * Requests in a minute from one address: pokes of the callback (and the reports of each job), and the API.
+   * @defaultValue 600 and 3000
+   */
   readonly rateLimits?: { readonly callback?: number; readonly api?: number }
   /** Shaped like pino. @defaultValue silent */
   readonly log?: Logger
@@ -57,7 +60,7 @@ export interface AppOptions {
   readonly processResults?: Readonly<Record<string, ProcessResults>>
   /** Where relative input files are looked up after the job's own workspace. @defaultValue the working directory */
   readonly workspace?: string
-  /** Directories, beside Telesto's own, in which a job's `workspace` may lie. */
+  /** Directories, beside the user's own in Telesto's, in which a job's `workspace` may lie. */
   readonly workspaceRoots?: readonly string[]
   /** The app's own page, which Telesto's pages link to: a path or an http(s) address. */
   readonly url?: string
@@ -260,7 +263,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
     const web = createWeb(core, {
       identify: options.identify ?? (() => undefined),
       feed,
-      rateLimits: { callback: checked.rateLimits?.callback ?? 600, api: checked.rateLimits?.api ?? 600 },
+      rateLimits: { callback: checked.rateLimits?.callback ?? 600, api: checked.rateLimits?.api ?? 3000 },
     })
     if (checked.runLoops !== false) engine.start()
     return new Telesto<A>(core, engine, feed, web, functions)

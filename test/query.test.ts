@@ -198,7 +198,7 @@ describe('filters', () => {
         expect(await found(stored)).toBe(true)
         expect(await found(other)).toBe(stored === other)
       }),
-      { numRuns: 60 },
+      { numRuns: 30 },
     )
   })
 

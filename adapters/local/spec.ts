@@ -29,6 +29,15 @@ const environment = z
     }
   })
 
+/** Typed by hand: a list of constants, `['./model.sh'] as const`, is a command too. */
+const command = z
+  .array(z.unknown(), { error: SHAPE })
+  .nonempty({ error: SHAPE })
+  .pipe(z.tuple([program], carried('An argument'), { error: SHAPE })) as unknown as z.ZodType<
+  [string, ...string[]],
+  readonly string[]
+>
+
 /**
  * A command on this machine, run in the job's directory without a shell. Without a command, the job's status is the
  * app's and the callback's to set.
@@ -38,11 +47,7 @@ export const basicSpec = z.strictObject({
    * The program and its arguments, passed on byte for byte. A program without a slash is looked for in PATH, a relative one
    * with a slash in the job's workspace, then the app's.
    */
-  command: z
-    .array(z.unknown(), { error: SHAPE })
-    .nonempty({ error: SHAPE })
-    .pipe(z.tuple([program], carried('An argument'), { error: SHAPE }))
-    .optional(),
+  command: command.optional(),
   /** Added to the job's environment, which is otherwise only PATH, HOME, the user's name, the locale and the like. */
   env: environment.optional(),
   /**

@@ -85,7 +85,7 @@ const analysis = (req: Request, name: string, seed: number, resamples: number, k
     ...['--data', here('nile.csv')],
     ...['--seed', String(seed)],
     ...['--resamples', String(resamples)],
-  ] as [string, ...string[]],
+  ],
 })
 
 /** Runs when a job's results are here: the year goes onto the job, and commits together with Complete. */

@@ -1,7 +1,5 @@
 import { type Scheduler, SchedulerError } from '../adapter.js'
 import type { Clock } from '../clock.js'
-import type { Core } from '../core.js'
-import type { SchedulerRow } from '../store/schedulers.js'
 
 /**
  * Asks an adapter one thing, and trusts none of it: the call is raced against `deadlineMs` (monotonic), its signal aborts at
@@ -53,9 +51,9 @@ export const ask = async <T>(
 }
 
 /** The connection of a record. That its adapter refuses the configuration is one more way in which it cannot be asked. */
-export const connect = (core: Pick<Core, 'connections'>, record: SchedulerRow): Scheduler => {
+export const connect = <R>(connections: { of(record: R): Scheduler }, record: R): Scheduler => {
   try {
-    return core.connections.of(record)
+    return connections.of(record)
   } catch (error) {
     throw asSchedulerError(error)
   }

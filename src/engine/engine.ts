@@ -6,7 +6,7 @@ import { findDue, takePokes } from './due.js'
 import { releaseDeadLeases } from './lease.js'
 import { carryOutOrders } from './orders.js'
 import { poll } from './poll.js'
-import { forgetProgress, removeDeleted } from './sweep.js'
+import { forgetOldNews, removeDeleted } from './sweep.js'
 
 /** The loops of one process: they poll, carry out orders and collect results. */
 export interface Engine {
@@ -32,7 +32,7 @@ export const createEngine = (core: Core, run: RunProcessResults): Engine => {
     await removeDeleted(core)
     if (core.clock.monotonic() < forgetAt) return
     forgetAt = core.clock.monotonic() + FORGET_EVERY_MS
-    await forgetProgress(core)
+    await forgetOldNews(core)
   }
   const due = async () => {
     await takePokes(core)

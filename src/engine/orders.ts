@@ -50,7 +50,7 @@ export const carryOutOrders = async (core: Core, recordId: number, signal: Abort
 
 const turn = async (core: Core, record: SchedulerRow, lease: Lease): Promise<void> => {
   const plan = await planOrders(core, record)
-  const scheduler = connect(core, record)
+  const scheduler = connect(core.connections, record)
   const call = <T>(question: (signal: AbortSignal) => Promise<T>): Promise<T> =>
     ask(core.clock, question, { deadlineMs: (core.leaseMs * 2) / 3, signal: lease.signal })
   const work: Work = { core, record, scheduler, lease, call }

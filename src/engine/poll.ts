@@ -55,7 +55,7 @@ const question = async (
   const askedAt = await core.database.readNow()
   let asked = askedAt
   try {
-    const scheduler = connect(core, record)
+    const scheduler = connect(core.connections, record)
     for (let start = 0; start < jobs.length; start += record.maxIdsPerPoll) {
       const chunk = jobs.slice(start, start + record.maxIdsPerPoll)
       if (start > 0) asked = await core.database.readNow()

@@ -2,10 +2,10 @@ import { lstat, readdir, rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import type { Core } from '../core.js'
 import { defaultWorkspace, isInside, jobDirectory } from '../directories.js'
-import { pruneProgress } from '../store/events.js'
+import { forgetNews, NEWS } from '../store/events.js'
 
-/** Progress is news, not history: it is forgotten after this time, in milliseconds. */
-const KEEP_PROGRESS_MS = 3_600_000
+/** Progress, and that a job was deleted, are news and not history: forgotten after this time, in milliseconds. */
+const KEEP_NEWS_MS = 3_600_000
 const TURN = 200
 
 interface Deleted {
@@ -41,7 +41,8 @@ export const removeDeleted = async (core: Core): Promise<number> => {
     }
     await database.write(async (tx) => {
       await tx.run('DELETE FROM telesto_parents WHERE parent_id = $1', [job.id])
-      await tx.run('DELETE FROM telesto_events WHERE job_id = $1', [job.id])
+      // That it was deleted is news for other processes, and forgotten like other news.
+      await tx.run(`DELETE FROM telesto_events WHERE job_id = $1 AND kind <> 'deleted'`, [job.id])
       await tx.run('UPDATE telesto_jobs SET attempt_id = NULL WHERE id = $1', [job.id])
       await tx.run('DELETE FROM telesto_jobs WHERE id = $1 AND deleted_at IS NOT NULL', [job.id])
     })
@@ -65,12 +66,11 @@ const removeDirectory = async (core: Core, job: Deleted): Promise<void> => {
   }
 }
 
-export const forgetProgress = async (core: Core): Promise<void> => {
+export const forgetOldNews = async (core: Core): Promise<void> => {
   const { database } = core
-  const before = (await database.readNow()) - KEEP_PROGRESS_MS
-  const [old] = await database.all<{ id: number }>(
-    `SELECT id FROM telesto_events WHERE at < $1 AND kind = 'progress' LIMIT 1`,
-    [before],
-  )
-  if (old) await database.write(async (tx) => await pruneProgress(tx, before))
+  const before = (await database.readNow()) - KEEP_NEWS_MS
+  const [old] = await database.all<{ id: number }>(`SELECT id FROM telesto_events WHERE at < $1 AND ${NEWS} LIMIT 1`, [
+    before,
+  ])
+  if (old) await database.write(async (tx) => await forgetNews(tx, before))
 }

@@ -20,6 +20,9 @@ const IDLE_MS = 1000
 /** After an unexpected error (the store is busy or gone) the next look waits so long. */
 const AFTER_ERROR_MS = 1000
 
+/** Work that ignores its abort so long is left behind: all that it could still commit is a compare-and-set. */
+const CLOSE_PATIENCE_MS = 10_000
+
 export const createInlineQueue = (
   clock: Clock,
   due: () => Promise<{ readonly work: readonly Work[]; readonly idle: boolean }>,
@@ -42,7 +45,7 @@ export const createInlineQueue = (
         await clock.sleep(AFTER_ERROR_MS, closing.signal)
       } finally {
         running.delete(key)
-        // What woke the loop meanwhile may be for this key. Work that changed nothing has woken nobody, and is not begun at once again.
+        // Who woke the loop meanwhile may want this key again; work that changed nothing has woken nobody.
         if (wakes !== before) bell.abort()
       }
     })()
@@ -79,7 +82,7 @@ export const createInlineQueue = (
     async close() {
       closing.abort()
       await loop
-      await Promise.all(running.values())
+      await Promise.race([Promise.all(running.values()), clock.sleep(CLOSE_PATIENCE_MS)])
     },
   }
 }

@@ -12,7 +12,7 @@ export type EventKind =
   | 'parts'
   | 'progress' // forgotten after an hour: it is news, not history
   | 'note' // data: reason: something that a person should know (a stray, an uncertain submission)
-  | 'deleted'
+  | 'deleted' // likewise
   | 'health' // of a scheduler record
 
 export interface NewEvent {
@@ -93,7 +93,10 @@ export const lastEventId = async (reader: Reader): Promise<number> =>
 export const eventsOfJob = async (reader: Reader, jobId: number): Promise<EventRow[]> =>
   await reader.all<EventRow>(`${SELECT} WHERE job_id = $1 AND kind <> 'progress' ORDER BY id LIMIT 1000`, [jobId])
 
-/** Forgets progress older than `before`. */
-export const pruneProgress = async (tx: Transaction, before: number): Promise<void> => {
-  await tx.run(`DELETE FROM telesto_events WHERE at < $1 AND kind = 'progress'`, [before])
+/** Events that are news and not history, as a condition. */
+export const NEWS = `kind IN ('progress', 'deleted')`
+
+/** Forgets news older than `before`. */
+export const forgetNews = async (tx: Transaction, before: number): Promise<void> => {
+  await tx.run(`DELETE FROM telesto_events WHERE at < $1 AND ${NEWS}`, [before])
 }

@@ -17,7 +17,7 @@ export interface AttemptHistory {
   readonly completionTime: Date | null
 }
 
-export interface AttemptRow {
+interface AttemptRow {
   readonly number: number
   readonly nativeId: string | null
   readonly statusCode: StatusCode | null

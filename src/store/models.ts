@@ -1,6 +1,4 @@
 import { DataTypes, type Model, type ModelAttributes, type ModelStatic, type Sequelize } from 'sequelize'
-import type { AttemptRow } from './history.js'
-import type { SchedulerRow } from './schedulers.js'
 
 const id = { type: DataTypes.INTEGER, primaryKey: true, autoIncrement: true }
 const key = (type: typeof DataTypes.TEXT | typeof DataTypes.INTEGER) => ({ type, primaryKey: true })
@@ -166,12 +164,10 @@ const TABLES: Readonly<Record<string, ModelAttributes>> = {
   },
 }
 
-type Of<Row extends object> = ModelStatic<Model<Row>>
-
 /** What is read as objects goes through these; hot paths and everything that is written are raw SQL beside them. */
 export interface Models {
-  readonly Scheduler: Of<SchedulerRow>
-  readonly Attempt: Of<AttemptRow & { readonly jobId: number }>
+  readonly Scheduler: ModelStatic<Model>
+  readonly Attempt: ModelStatic<Model>
 }
 
 /** Defines a model for each table, and gives those that are read through. */
@@ -180,7 +176,7 @@ export const defineModels = (sequelize: Sequelize): Models => {
     sequelize.define(tableName, attributes, { tableName, timestamps: false, underscored: true })
   }
   return {
-    Scheduler: sequelize.model('telesto_schedulers') as Models['Scheduler'],
-    Attempt: sequelize.model('telesto_attempts') as Models['Attempt'],
+    Scheduler: sequelize.model('telesto_schedulers'),
+    Attempt: sequelize.model('telesto_attempts'),
   }
 }

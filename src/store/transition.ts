@@ -87,6 +87,7 @@ export const change = async (tx: Transaction, job: JobVersion, now: number, want
     const attempt = { ...(follows ? consequences(job, status, wanted.job?.cause, now) : {}), ...wanted.attempt }
     await changeAttempt(tx, attemptId, attempt)
     if (wanted.job && isSettled({ statusCode: status ?? job.statusCode })) await keepHistory(tx, attemptId)
+    else if (follows && isSettled(job)) await forgetEnd(tx, attemptId)
   }
   await insertEvents(tx, now, [...statusEvent(job, wanted), ...(wanted.events ?? [])])
   return true
@@ -114,6 +115,13 @@ const consequences = (
   const watch =
     status === 'ERR' && cause === 'lost' ? { watchDueAt: now, watchUntil: now + LOST_WATCH_MS } : { watchDueAt: null }
   return { ...noOrder, ...watch, collectDueAt: null, collectError: null }
+}
+
+/** It was given up as lost and is alive after all, or its results are collected again. */
+const forgetEnd = async (tx: Transaction, attemptId: number): Promise<void> => {
+  await tx.run(
+    `UPDATE telesto_attempts SET status_code = NULL, cause = NULL, reason = NULL, completion_time = NULL WHERE id = ${attemptId}`,
+  )
 }
 
 const keepHistory = async (tx: Transaction, attemptId: number): Promise<void> => {

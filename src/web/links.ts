@@ -1,4 +1,4 @@
-import type { Urls } from '../core.js'
+import type { App, Urls } from '../core.js'
 import { assetPath } from './assets.js'
 
 /** The paths of Telesto's own pages, as a browser must ask for them. Never an origin: that is the browser's to know. */
@@ -11,13 +11,17 @@ export interface Links {
   api(path: string): string
   events(query: string): string
   asset(name: string): string
+  /** The apps of this portal that have a page of their own. */
+  readonly apps: readonly { readonly name: string; readonly href: string }[]
+  /** The app's own page for the results of one of its jobs, where it has one. */
+  results(app: string, id: number): string | undefined
 }
 
 /**
  * With a configured `url` its path holds, whatever a proxy in front strips; else the path under which the host mounted the
  * router. The Host header is never looked at.
  */
-export const createLinks = (urls: Urls, baseUrl: string): Links => {
+export const createLinks = (urls: Urls, baseUrl: string, apps: ReadonlyMap<string, App> = new Map()): Links => {
   const configured = configuredUrl(urls)
   const base = (configured ? configured.pathname : baseUrl)
     // A mount path with parameters repeats what the browser sent: "//elsewhere" must not become an address.
@@ -31,6 +35,8 @@ export const createLinks = (urls: Urls, baseUrl: string): Links => {
     api: (path) => `${base}/api${path}`,
     events: (query) => `${base}/events?${query}`,
     asset: (name) => `${base}${assetPath(name)}`,
+    apps: [...apps.values()].flatMap(({ name, url }) => (url === undefined ? [] : [{ name, href: url }])),
+    results: (app, id) => apps.get(app)?.resultsUrl?.replaceAll('{id}', String(id)),
   }
 }
 

@@ -1,5 +1,5 @@
-import type { RequestHandler } from 'express'
-import { MemoryStore, rateLimit } from 'express-rate-limit'
+import type { Request, RequestHandler } from 'express'
+import { ipKeyGenerator, MemoryStore, rateLimit } from 'express-rate-limit'
 import { TelestoError } from '../errors.js'
 
 /** Counts requests by address, and refuses those beyond the limit as `too_many_requests`. */
@@ -10,13 +10,15 @@ export interface RateLimit {
 
 const MINUTE = 60_000
 
-export const createRateLimit = (perMinute: number): RateLimit => {
+/** One count for each address; with `by`, for each of its answers within an address. */
+export const createRateLimit = (perMinute: number, by: (req: Request) => string = () => ''): RateLimit => {
   const store = new MemoryStore()
   return {
     middleware: rateLimit({
       windowMs: MINUTE,
       limit: perMinute,
       store,
+      keyGenerator: (req) => `${ipKeyGenerator(req.ip ?? '')} ${by(req)}`,
       standardHeaders: 'draft-7',
       legacyHeaders: false,
       // Whose address a request bears is the host's to say: its setting "trust proxy".

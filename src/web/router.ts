@@ -92,7 +92,7 @@ const contextOf = (parts: RouterParts, req: Request, viewer: UserView): Context 
   viewer,
   user: viewer.isSignedIn ? viewer.user : undefined,
   identify: async () => await parts.identity.again(req),
-  links: createLinks(parts.core.urls, req.baseUrl),
+  links: createLinks(parts.core.urls, req.baseUrl, parts.core.apps),
   live: parts.live,
   request: {
     method: req.method,

@@ -22,7 +22,7 @@ declare global {
 export interface WebOptions {
   readonly identify: (req: Request) => User | undefined | Promise<User | undefined>
   readonly feed: EventFeed
-  /** Requests in a minute from one address. */
+  /** Requests in a minute from one address; for reports, from one address about one job. */
   readonly rateLimits: { readonly callback: number; readonly api: number }
 }
 
@@ -39,7 +39,10 @@ export interface Web {
 export const createWeb = (core: Core, options: WebOptions): Web => {
   const identity = createIdentity(core, options.identify)
   const live = createLive(core, options.feed)
-  const callbackLimit = createRateLimit(options.rateLimits.callback)
+  // All jobs of a machine share its address: each that reports, with a token, has a count of its own.
+  const callbackLimit = createRateLimit(options.rateLimits.callback, (req) =>
+    req.get('authorization') === undefined ? 'poke' : `report ${String(req.params.id)}`,
+  )
   const apiLimit = createRateLimit(options.rateLimits.api)
   const limits = { callback: callbackLimit.middleware, api: apiLimit.middleware }
   const parts: RouterParts = { core, identity, live, limits }

@@ -2,14 +2,16 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Aim, chooseAim } from './aims.ts'
 import { createDriver, type Driver } from './driver.ts'
-import { databaseOf, gather, processesOf, type Scene, unsettled } from './evidence.ts'
+import { databaseOf, type Evidence, gather, processesOf, type Scene, unsettled } from './evidence.ts'
+import type { History } from './history.ts'
 import { type Fault, judge } from './oracle.ts'
-import type { Action, Point, ServerOptions } from './protocol.ts'
+import type { ServerOptions } from './protocol.ts'
 import { createRandom, type Random } from './random.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
 import { tell } from './story.ts'
-import { WINDOWS, type Window, windowsIn } from './windows.ts'
+import { WINDOWS, type Window, type Windows, windowsIn } from './windows.ts'
 
 export interface CrashOptions {
   readonly kills: number
@@ -19,7 +21,6 @@ export interface CrashOptions {
   readonly patienceMs: number
   readonly progress?: (kill: number, windows: Windows) => void
 }
-export type Windows = Readonly<Record<Window, number>>
 
 export interface CrashResult {
   readonly faults: readonly Fault[]
@@ -31,24 +32,6 @@ export interface CrashResult {
   readonly details: readonly string[]
 }
 
-/** What a kill waits for: a place in the server, a request on its way or acknowledged, or nothing. */
-type Aim = { readonly at: Point } | { readonly when: 'sent' | 'acknowledged'; readonly action: Action } | 'any moment'
-
-const AIMS: Readonly<Record<Window, readonly Aim[]>> = {
-  'order committed': [{ when: 'acknowledged', action: 'execute' }],
-  'handed over': [{ at: 'submitting' }, { at: 'recovering' }],
-  'accepted but not stored': [{ at: 'submitted' }],
-  polled: [{ at: 'asking' }, { at: 'answered' }],
-  collecting: [{ at: 'collecting' }],
-  deleting: [{ at: 'cleaning' }, { when: 'acknowledged', action: 'delete' }],
-  'between attempts': [{ when: 'acknowledged', action: 'resubmit' }],
-}
-const ALSO: readonly Aim[] = [
-  { at: 'cancelling' },
-  ...(['create', 'execute', 'stop', 'pause', 'resume', 'resubmit', 'delete'] as const).map(
-    (action): Aim => ({ when: 'sent', action }),
-  ),
-]
 /** A kill that waits for something comes after this time in any case, in milliseconds. */
 const AIM_MS = 1200
 const TICK_MS = 8
@@ -62,10 +45,15 @@ export const crashRun = async (options: CrashOptions): Promise<CrashResult> => {
     processedFile: join(root, 'processed'),
   }
   for (const directory of [scene.directory, scene.files]) mkdirSync(directory)
-  const random = createRandom(options.seed)
+  // Apart from each other, so that stories and kills do not depend on how often the driver chose.
+  const [forStories, random, forDriver] = [0, 1, 2].map((part) => createRandom(options.seed * 3 + part)) as [
+    Random,
+    Random,
+    Random,
+  ]
   const surprises: string[] = []
-  const stories = Array.from({ length: options.jobs }, (_, index) => tell(random, index + 1))
-  const driver = createDriver(stories, scene.directory, scene.files, random, (what) => surprises.push(what))
+  const stories = Array.from({ length: options.jobs }, (_, index) => tell(forStories, index + 1))
+  const driver = createDriver(stories, scene.directory, scene.files, forDriver, (what) => surprises.push(what))
   const windows = Object.fromEntries(WINDOWS.map((window) => [window, 0])) as Record<Window, number>
   const start = (waits: ServerOptions['waits']): ServerProcess =>
     startServer(
@@ -91,7 +79,7 @@ export const crashRun = async (options: CrashOptions): Promise<CrashResult> => {
 
   try {
     for (let kill = 1; kill <= options.kills; kill++) {
-      const aim = choose(random, windows)
+      const aim = chooseAim(random, windows)
       const server = start(waitsOf(random))
       const hit = new Promise<void>((resolve) => {
         onHalt = resolve
@@ -99,7 +87,8 @@ export const crashRun = async (options: CrashOptions): Promise<CrashResult> => {
           if (typeof aim === 'object' && 'when' in aim && aim.when === when && aim.action === action) resolve()
         }
       })
-      const allowed = Math.ceil((options.jobs * Math.max(0, kill - options.kills * 0.02)) / (options.kills * 0.92)) + 2
+      // The last jobs are made shortly before the last kills.
+      const allowed = Math.ceil((options.jobs * kill) / (options.kills * 0.95))
       await liveUntilKill(server, driver, aim, hit, allowed, random)
       server.signal('SIGKILL')
       driver.lose()
@@ -126,17 +115,7 @@ export const crashRun = async (options: CrashOptions): Promise<CrashResult> => {
     )
     const faults = judge(driver.histories, evidence)
     const attempts = [...evidence.files.values()].flat().filter(({ word }) => word === 'start').length
-    const suspects = new Set(faults.map(({ key }) => key))
-    const details = driver.histories
-      .filter(({ story }) => suspects.has(story.key))
-      .map((history) =>
-        JSON.stringify({
-          ...history.story,
-          requests: history.requests,
-          lines: evidence.files.get(history.story.key)?.filter(({ word }) => word !== 'beat'),
-          stored: evidence.jobs.find(({ key }) => key === history.story.key),
-        }),
-      )
+    const details = detailsOf(faults, driver.histories, evidence)
     if (faults.length === 0) rmSync(root, { recursive: true, force: true })
     return { faults, windows, attempts, details, ...(faults.length > 0 ? { directory: root } : {}) }
   } finally {
@@ -150,18 +129,25 @@ export const crashRun = async (options: CrashOptions): Promise<CrashResult> => {
   }
 }
 
-/** The rarer a window, the more likely it is aimed at; a third of the kills are aimed at nothing. */
-const choose = (random: Random, windows: Windows): Aim => {
-  if (random.chance(0.3)) return 'any moment'
-  if (random.chance(0.15)) return random.pick(ALSO)
-  const weights = Object.fromEntries(WINDOWS.map((window) => [window, 1 / (1 + windows[window]) ** 2]))
-  return random.pick(AIMS[random.weighted(weights) as Window])
+/** All that is known of each job that has a fault. */
+const detailsOf = (faults: readonly Fault[], histories: readonly History[], { files, jobs }: Evidence): string[] => {
+  const suspects = new Set(faults.map(({ key }) => key))
+  return histories
+    .filter(({ story }) => suspects.has(story.key))
+    .map(({ story, requests }) =>
+      JSON.stringify({
+        ...story,
+        requests,
+        lines: files.get(story.key)?.filter(({ word }) => word !== 'beat'),
+        stored: jobs.find(({ key }) => key === story.key),
+      }),
+    )
 }
 
 /** Calls of the scheduler take a while, so that something can happen meanwhile. */
 const waitsOf = (random: Random): ServerOptions['waits'] => ({
   submitting: random.between(0, 15),
-  submitted: random.between(0, 30),
+  submitted: random.between(10, 40),
   answered: random.between(10, 60),
   collecting: random.between(10, 60),
   cleaning: random.between(0, 15),

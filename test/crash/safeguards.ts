@@ -29,7 +29,7 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
     {
       file: 'src/engine/submit.js',
       text: 'SET handed_over_at = $1, live = 1,',
-      by: 'SET live = 1,',
+      by: 'SET',
     },
     { file: 'src/engine/submit.js', text: 'current.handedOverAt !== null &&', by: '' },
     {

@@ -56,7 +56,7 @@ export const tell = (random: Random, number: number): Story => {
     kept: () => [],
     again: () => Array.from({ length: random.between(1, 3) }, settles).flat(),
     stopped: () => [
-      random.chance(0.4)
+      random.chance(0.6)
         ? step('stop', 'accepted')
         : step('stop', random.pick(['at once', 'running']), random.between(0, 600)),
       ...(random.chance(0.6) ? settles() : []),

@@ -13,6 +13,8 @@ export const WINDOWS = [
   'between attempts',
 ] as const
 export type Window = (typeof WINDOWS)[number]
+/** How many kills fell into each. */
+export type Windows = Readonly<Record<Window, number>>
 
 interface Attempt {
   readonly token: string

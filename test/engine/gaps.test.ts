@@ -104,7 +104,7 @@ const lostJob = async () => {
 test('A lost job is watched slowly for 24 hours, and then not any more', async () => {
   const { p, job } = await lostJob()
   const before = p.system.count('status')
-  await p.pass(HOUR, 10_000)
+  await p.pass(HOUR, 20_000)
   const inAnHour = p.system.count('status') - before
   expect(inAnHour).toBeGreaterThanOrEqual(10)
   expect(inAnHour).toBeLessThanOrEqual(13)

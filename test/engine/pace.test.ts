@@ -129,7 +129,7 @@ test('A poke for a job that does not exist, or has ended, costs one reading and 
 test('The interval is short after a change and grows while nothing happens, up to three times, jittered', async () => {
   const p = await portal({ limits: { pollSeconds: 10 } })
   const job = await p.accepted()
-  await p.pass(10 * MINUTE)
+  await p.pass(10 * MINUTE, 1000)
   const slow = pausesOf(p)
   // 12.5, 15.6, 19.5, 24.4, 30, 30, …, each a tenth more or less, seen in steps of a second
   expect(slow[0]).toBeLessThanOrEqual(15_000)

@@ -174,7 +174,7 @@ export const portal = async (options: PortalOptions = {}) => {
       quiet = counts.busy === 0 ? quiet + 1 : 0
     }
   }
-  const pass = async (ms: number, step = 1000): Promise<void> => {
+  const pass = async (ms: number, step = ms >= 60_000 ? 2500 : 1000): Promise<void> => {
     await settled()
     for (let left = ms; left > 0; left -= step) {
       clock.advance(Math.min(step, left))

@@ -17,28 +17,42 @@ const Line = ({ label, children }: { readonly label?: string; readonly children:
   </p>
 )
 
-const Head = ({ data: { job, possible, links } }: { readonly data: JobData }) => (
-  <header id="job-head" class="job-head" data-attempt={job.attempt ?? 0} data-active={String(job.isActive)}>
-    <p class="crumbs">
-      <a href={links.jobs}>Jobs</a>
-      <span aria-hidden="true"> / </span>
-      {`Job ${job.id}`}
-    </p>
-    <h1>{job.name}</h1>
-    {job.description && <p class="description">{job.description}</p>}
-    <div class="now">
-      <p class="big" role="status" aria-live="polite">
-        <JobStatus job={job} />
+/** Where the app itself shows what came out; once there is something. */
+const AppResults = ({ data: { job, links } }: { readonly data: JobData }) => {
+  const href = job.statusCode === 'COM' || job.statusCode === 'VCP' ? links.results(job.app, job.id) : undefined
+  return href === undefined ? null : (
+    <Line>
+      <a href={href}>{`The results in ${job.app}`}</a>
+    </Line>
+  )
+}
+
+const Head = ({ data }: { readonly data: JobData }) => {
+  const { job, possible, links } = data
+  return (
+    <header id="job-head" class="job-head" data-attempt={job.attempt ?? 0} data-active={String(job.isActive)}>
+      <p class="crumbs">
+        <a href={links.jobs}>Jobs</a>
+        <span aria-hidden="true"> / </span>
+        {`Job ${job.id}`}
       </p>
-      {job.progress !== null && <Progress value={job.progress} />}
-      <Actions job={job} possible={possible} links={links} />
-    </div>
-    {job.statusMessage && <Line>{job.statusMessage}</Line>}
-    {job.reason && <Line label="Reason:">{job.reason}</Line>}
-    {job.waitingFor && <Line label="Waits:">{job.waitingFor}</Line>}
-    {job.submitting && afterParents(job) && <Line>{afterParents(job)}</Line>}
-  </header>
-)
+      <h1>{job.name}</h1>
+      {job.description && <p class="description">{job.description}</p>}
+      <div class="now">
+        <p class="big" role="status" aria-live="polite">
+          <JobStatus job={job} />
+        </p>
+        {job.progress !== null && <Progress value={job.progress} />}
+        <Actions job={job} possible={possible} links={links} />
+      </div>
+      {job.statusMessage && <Line>{job.statusMessage}</Line>}
+      <AppResults data={data} />
+      {job.reason && <Line label="Reason:">{job.reason}</Line>}
+      {job.waitingFor && <Line label="Waits:">{job.waitingFor}</Line>}
+      {job.submitting && afterParents(job) && <Line>{afterParents(job)}</Line>}
+    </header>
+  )
+}
 
 const SECTIONS = [
   ['job-head', Head],

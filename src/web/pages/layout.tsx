@@ -57,6 +57,11 @@ const Layout = ({ links, user, title, section, alert, children }: LayoutProps) =
                 {label}
               </a>
             ))}
+            {links.apps.map(({ name, href }) => (
+              <a key={`app ${name}`} href={href}>
+                {name}
+              </a>
+            ))}
           </nav>
         )}
         <p class="who">
