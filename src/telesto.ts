@@ -205,7 +205,10 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
     await schedulers.assignScheduler(this.#core, app, setting, scheduler)
   }
 
-  /** Ends loops and streams, waits for what is in flight, closes the store. Jobs run on; the next start finds them. Idempotent. */
+  /**
+   * Ends loops and streams, waits for what is in flight (ten seconds at most), closes the store. Jobs run on; the next start
+   * finds them. Idempotent.
+   */
   async close(): Promise<void> {
     this.#web.close()
     this.#feed.close()

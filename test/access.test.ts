@@ -54,7 +54,7 @@ describe('by default', () => {
     if (SEE.includes(who)) return
     await expectRefusal(() => mine.query().get({ id: grouped.id }), 'job_does_not_exist')
     await expectRefusal(
-      () => mine.createJob({ ...BASIC, user: user.id, parents: [grouped.id] }),
+      () => mine.createJob({ ...BASIC, command: ['true'], user: user.id, parents: [grouped.id] }),
       'unknown_parent',
       'parents',
     )

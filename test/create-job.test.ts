@@ -194,7 +194,8 @@ describe('refused by createJob, buildJob and bulkCreate alike, storing nothing',
       'unknown_process_results',
       'processResults',
     ],
-    ['an unknown parent', { parents: [987_654] }, 'unknown_parent', 'parents'],
+    ['an unknown parent', { command: ['true'], parents: [987_654] }, 'unknown_parent', 'parents'],
+    ['parents of a job that runs on no scheduler', { parents: [1] }, 'invalid', 'parents'],
     ['a parent that is no id', { parents: ['1'] }, 'invalid', 'parents.0'],
     ['a group that is empty', { groups: '' }, 'invalid', 'groups'],
     ['a group among others that is empty', { groups: ['ok', ''] }, 'invalid', 'groups.1'],
@@ -244,18 +245,18 @@ describe('refused by createJob, buildJob and bulkCreate alike, storing nothing',
 
   test('a parent of another app', async () => {
     const other = await (await anApp()).create()
-    await expectRefused({ parents: [other.id] }, 'unknown_parent', 'parents')
+    await expectRefused({ command: ['true'], parents: [other.id] }, 'unknown_parent', 'parents')
   })
   test('a parent that was deleted', async () => {
     const { create } = await anApp()
     const parent = await create()
     await parent.delete()
-    await expectRefusal(() => create({ parents: [parent.id] }), 'unknown_parent', 'parents')
+    await expectRefusal(() => create({ command: ['true'], parents: [parent.id] }), 'unknown_parent', 'parents')
   })
   test('a parent that is deleted between buildJob and save', async () => {
     const { app, create, stored } = await anApp()
     const parent = await create()
-    const child = await app.buildJob({ ...BASIC, parents: [parent.id] })
+    const child = await app.buildJob({ ...BASIC, command: ['true'], parents: [parent.id] })
     await parent.delete()
     await expectRefusal(() => child.save(), 'unknown_parent', 'parents')
     expect(await stored()).toBe(0)
@@ -404,7 +405,9 @@ describe('bulkCreate', () => {
   test('more parents than a statement has parameters', async () => {
     const { app } = await anApp()
     const parents = (await app.bulkCreate(Array.from({ length: 40 }, () => BASIC))).map((job) => job.id)
-    const jobs = await app.bulkCreate(Array.from({ length: 1000 }, () => ({ ...BASIC, parents })))
+    const jobs = await app.bulkCreate(
+      Array.from({ length: 1000 }, () => ({ ...BASIC, command: ['true'] as const, parents })),
+    )
     expect(jobs.at(-1)?.parents).toEqual(parents)
   })
 })
@@ -413,5 +416,13 @@ describe('getJobStatusCallbackUrl', () => {
   test('is a path where Telesto does not know its url', async () => {
     const { app } = await anApp()
     expect(app.getJobStatusCallbackUrl(7)).toBe('/telesto/update-job-status/7')
+  })
+
+  test('takes no request, as Tethys does: it says so', async () => {
+    const { app } = await anApp()
+    const request = { headers: { host: 'evil.example' } } as unknown as number
+    expect(() => app.getJobStatusCallbackUrl(request)).toThrow(
+      expect.objectContaining({ code: 'invalid', field: 'jobId' }),
+    )
   })
 })

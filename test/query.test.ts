@@ -38,7 +38,7 @@ const population = async () => {
     { ...BASIC, name: 'c', jobType: 'SCRIPTED', scheduler: 'compute', description: 'Rhine' },
     { ...BASIC, name: 'd', user: 'cyd' },
   ])) as [Job, Job, Job, Job]
-  const [e] = await app.bulkCreate([{ ...BASIC, name: 'e', parents: [a.id, b.id] }])
+  const [e] = await app.bulkCreate([{ ...BASIC, command: ['true'], name: 'e', parents: [a.id, b.id] }])
   shared.set(a, { status_code: 'RUN', creation_time: 1000, execute_time: 1500, start_time: 2000 })
   shared.set(b, {
     status_code: 'COM',

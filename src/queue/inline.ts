@@ -33,6 +33,7 @@ export const createInlineQueue = (
   let bell = new AbortController()
   let wakes = 0
   let loop: Promise<void> | undefined
+  let closed: Promise<void> | undefined
 
   const begin = ({ key, run }: Work): void => {
     if (running.has(key) || closing.signal.aborted) return
@@ -71,6 +72,14 @@ export const createInlineQueue = (
     }
   }
 
+  const end = async (): Promise<void> => {
+    closing.abort()
+    await loop
+    const over = new AbortController()
+    await Promise.race([Promise.all(running.values()), clock.sleep(CLOSE_PATIENCE_MS, over.signal)])
+    over.abort()
+  }
+
   return {
     start() {
       loop ??= turn()
@@ -79,10 +88,9 @@ export const createInlineQueue = (
       wakes++
       bell.abort()
     },
-    async close() {
-      closing.abort()
-      await loop
-      await Promise.race([Promise.all(running.values()), clock.sleep(CLOSE_PATIENCE_MS)])
+    close: () => {
+      closed ??= end()
+      return closed
     },
   }
 }

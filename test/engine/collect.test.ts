@@ -259,7 +259,7 @@ test('Delete while results are processed: the row waits for the function, and wh
   expect(await p.all('SELECT order_name FROM telesto_attempts')).toEqual([{ order_name: 'clean_up' }])
   gate.resolve()
   await p.until(async () => (await p.all('SELECT id FROM telesto_jobs')).length === 0)
-  expect(await p.events()).toEqual([])
+  expect(await p.events()).toEqual([{ kind: 'deleted' }])
 })
 
 test('What a function set is dropped where the job changed meanwhile: it runs again, on the job as it is now', async () => {

@@ -14,7 +14,7 @@ const gone = async (p: Portal, job: Job) =>
 const remains = async (p: Portal) => ({
   attempts: await p.all('SELECT id FROM telesto_attempts'),
   strays: await p.all('SELECT token FROM telesto_strays'),
-  events: await p.all('SELECT id FROM telesto_events WHERE job_id IS NOT NULL'),
+  events: await p.all(`SELECT id FROM telesto_events WHERE job_id IS NOT NULL AND kind <> 'deleted'`),
   parts: await p.all('SELECT name FROM telesto_parts'),
 })
 const nothing = { attempts: [], strays: [], events: [], parts: [] }
@@ -205,4 +205,23 @@ test('A job that was never executed, and one that waited, go at once and ask nob
   await gone(p, saved)
   await gone(p, waiting)
   expect(p.system.calls.slice(calls).filter(({ method }) => method !== 'status')).toEqual([])
+})
+
+test('A job that was given up as lost is cancelled before its row goes: it may yet be running', async () => {
+  const p = await portal({ limits: { pollSeconds: 5 } })
+  const job = await p.accepted()
+  const { token } = await p.row(job)
+  await p.says(job, { state: 'running' })
+  await p.pass(10_000)
+  await p.says(job, undefined)
+  await p.pass(4 * MINUTE)
+  expect((await p.row(job)).cause).toBe('lost')
+  const cancelled: string[] = []
+  p.system.script.cancel = async (refs, signal) => {
+    cancelled.push(...refs.map((ref) => ref.token))
+    return await p.system.good.cancel(refs, signal)
+  }
+  await (await p.read(job)).delete()
+  await p.until(async () => (await p.all('SELECT id FROM telesto_jobs')).length === 0)
+  expect(cancelled).toContain(token)
 })

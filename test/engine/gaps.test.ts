@@ -212,3 +212,17 @@ test('A gap after an ordered cancel, kept up as long, is Aborted', async () => {
   })
   expect((await p.row(job)).orderName).toBeNull()
 })
+
+test('A lost job that is found alive has no end in its history any more', async () => {
+  const p = await portal({ limits: { pollSeconds: 5 } })
+  const job = await p.accepted()
+  await p.says(job, { state: 'running' })
+  await p.pass(10_000)
+  await p.says(job, undefined)
+  await p.pass(4 * MINUTE)
+  expect(await (await p.read(job)).attempts()).toMatchObject([{ status: 'Error', cause: 'lost' }])
+  await p.says(job, { state: 'running' })
+  await p.pass(10 * MINUTE, 5000)
+  expect(await p.status(job)).toBe('Running')
+  expect(await (await p.read(job)).attempts()).toMatchObject([{ status: null, cause: null, completionTime: null }])
+})

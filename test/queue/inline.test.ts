@@ -196,3 +196,18 @@ test('What fails because the queue closes is no error', async () => {
   await queue.close()
   expect(errors).toEqual([])
 })
+
+test('close() leaves work behind that ignores its abort for ten seconds', async () => {
+  const { queue, clock, pass } = queueOf(() => [worker('deaf', async () => await new Promise<void>(() => {}))])
+  queue.start()
+  await pass(0)
+  let closed = false
+  const closing = queue.close().then(() => {
+    closed = true
+  })
+  await pass(9_000)
+  expect(closed).toBe(false)
+  clock.advance(1_000)
+  await closing
+  expect(closed).toBe(true)
+})

@@ -61,6 +61,7 @@ describe('a list of jobs', () => {
       name: 'job {id}',
       user: 'ada',
       jobType: 'BASIC',
+      command: ['true'],
       groups: 'hydro',
       tags: { a: '1' },
       parents: [parent.id],
