@@ -1,4 +1,4 @@
-import type { Action } from './access.js'
+import { ALLOWED, hasEnded, stopping } from './allowed.js'
 import { appOf, type Core } from './core.js'
 import { attemptDirectory, defaultWorkspace } from './directories.js'
 import { TelestoError } from './errors.js'
@@ -9,34 +9,6 @@ import { insertEvents } from './store/events.js'
 import { type JobRow, readJobRow } from './store/jobs.js'
 import { readScheduler, readSchedulerOfMachine, readSetting, type SchedulerRow } from './store/schedulers.js'
 import { type AttemptChange, type Change, change, type JobChange, type OrderName } from './store/transition.js'
-
-/** What a row tells about what may be asked of its job. */
-export type Standing = Pick<
-  JobRow,
-  'statusCode' | 'executeTime' | 'needsScheduler' | 'orderName' | 'orderError' | 'nativeId' | 'cause' | 'handedOverAt'
->
-
-/** The attempt was handed over, no answer came, and its adapter cannot find out what became of it. */
-export const UNCERTAIN = 'submission uncertain'
-
-const running: ReadonlySet<StatusCode> = new Set(['SUB', 'RUN', 'VAR'])
-/** It has settled, or it will as soon as its results are collected. */
-const hasEnded = (job: Pick<Standing, 'statusCode'>): boolean => isSettled(job) || job.statusCode === 'RES'
-const stopping = (job: Standing): boolean => job.orderName === 'cancel'
-const uncertain = (job: Standing): boolean => job.orderName === 'submit' && (job.orderError ?? '').startsWith(UNCERTAIN)
-
-/** Which actions a job's status allows. Whether its scheduler can hold and release is asked beside this. Pure. */
-export const ALLOWED: Readonly<Record<Exclude<Action, 'read' | 'edit'>, (job: Standing) => boolean>> = {
-  execute: (job) => job.statusCode === 'PEN' && job.executeTime === null,
-  stop: (job) => isActive(job) && !stopping(job),
-  pause: (job) => running.has(job.statusCode) && !stopping(job) && job.orderName !== 'hold',
-  resume: (job) => job.statusCode === 'PAS' && !stopping(job) && job.orderName !== 'release',
-  resubmit: (job) => isSettled(job) || uncertain(job),
-  collect: (job) => job.cause === 'results' && isSettled(job),
-  delete: (job) => !isActive(job),
-  // A label beside the status of a scheduler's job can be set at any time.
-  updateStatus: (job) => job.needsScheduler === 1 || !hasEnded(job),
-}
 
 const refuse = (row: JobRow, action: keyof typeof ALLOWED): never => {
   const stopped = stopping(row) ? ' and is being stopped' : ''

@@ -19,15 +19,21 @@ export interface JobRef {
   readonly workdir: string
 }
 
-export type JobState =
-  | 'queued'
-  | 'held'
-  | 'running'
-  | 'suspended' // still alive
-  | 'succeeded'
-  | 'failed'
-  | 'cancelled' // final, and the scheduler said so
-  | 'unknown' // it answered, with a word that the adapter does not know
+/** How a job or a part of it is, in the scheduler's view. */
+export const JOB_STATES = [
+  // Still alive.
+  'queued',
+  'held',
+  'running',
+  'suspended',
+  // Final, and the scheduler said so.
+  'succeeded',
+  'failed',
+  'cancelled',
+  // It answered, with a word that the adapter does not know.
+  'unknown',
+] as const
+export type JobState = (typeof JOB_STATES)[number]
 
 interface Report {
   /** The scheduler's own word: "PD", "5", "erred". Always kept, always shown. */

@@ -4,14 +4,28 @@ export type { Access, Action, JobOwnership, User } from './access.js'
 export {
   type Adapter,
   type AdapterContext,
+  type AdapterDefaults,
+  type Answer,
   type CreateJobOptions,
   defineAdapter,
+  type ExecOptions,
+  type ExecResult,
+  type HandedOver,
   type JobOptions,
+  type JobPart,
+  type JobRef,
   type JobReport,
+  type JobState,
   type Logger,
   type LogName,
   type LogWindow,
+  type NativeId,
+  type Scheduler,
   SchedulerError,
+  type SchedulerErrorCode,
+  type SubmitRequest,
+  type Token,
+  type Transport,
 } from './adapter.js'
 export type { Clock } from './clock.js'
 export type { SchedulerSettingDeclaration } from './core.js'
@@ -19,9 +33,10 @@ export type { ResultsContext } from './engine/collect.js'
 export { JobDoesNotExist, MultipleJobsReturned, TelestoError, type TelestoErrorCode } from './errors.js'
 export type { JobFilter } from './filters.js'
 export type { Job } from './job.js'
-export type { JobManager } from './job-manager.js'
+export type { GetJobOptions, JobManager, ListJobsOptions } from './job-manager.js'
 export type { ProcessResults } from './processing.js'
-export type { JobQuery } from './query.js'
+export type { JobQuery, Order, QueryUpdate } from './query.js'
+export type { ResultFile } from './results.js'
 export type { NewScheduler, SchedulerLimits, SchedulerRecord } from './schedulers.js'
 export {
   activeStatuses,
@@ -40,5 +55,6 @@ export {
   terminalStatuses,
   validStatuses,
 } from './status.js'
+export type { AttemptHistory, StoredPart } from './store/history.js'
 export { type AppOptions, createTelesto, type Telesto, type TelestoOptions } from './telesto.js'
 export type { UserView } from './user-view.js'

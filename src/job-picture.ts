@@ -1,5 +1,5 @@
 import type { Action, JobOwnership, User } from './access.js'
-import { ALLOWED } from './actions.js'
+import { ALLOWED } from './allowed.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
 import { check, FIELDS, toJson } from './options.js'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { setStatus } from './actions.js'
-import type { JobState } from './adapter.js'
+import { JOB_STATES, type JobState } from './adapter.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
 import { check, FIELDS } from './options.js'
@@ -10,23 +10,12 @@ import { insertEvents } from './store/events.js'
 import { type JobRow, readJobRow } from './store/jobs.js'
 import { change } from './store/transition.js'
 
-const states = [
-  'queued',
-  'held',
-  'running',
-  'suspended',
-  'succeeded',
-  'failed',
-  'cancelled',
-  'unknown',
-] as const satisfies readonly JobState[]
-
 /** What a job may say of itself. Everything is optional; `nodes` tells the states of its parts by name. */
 export const reportSchema = z.strictObject({
   status: FIELDS.name.optional(),
   message: FIELDS.statusMessage.optional(),
   progress: FIELDS.progress.optional(),
-  nodes: z.record(z.string().min(1).max(255), z.enum(states)).optional(),
+  nodes: z.record(z.string().min(1).max(255), z.enum(JOB_STATES)).optional(),
 })
 
 export interface ReportAnswer {

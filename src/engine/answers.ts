@@ -1,5 +1,5 @@
 import type { Answer, JobPart, JobReport, JobState, Logger, NativeId, Token } from '../adapter.js'
-import { SchedulerError } from '../adapter.js'
+import { JOB_STATES, SchedulerError } from '../adapter.js'
 import { asSchedulerError, isSchedulerError } from './ask.js'
 
 // What an adapter answers is checked like a stranger's: of the right shape, and about what was asked.
@@ -30,16 +30,7 @@ const entriesOf = <T>(
   return found
 }
 
-const STATES: ReadonlySet<unknown> = new Set<JobState>([
-  'queued',
-  'held',
-  'running',
-  'suspended',
-  'succeeded',
-  'failed',
-  'cancelled',
-  'unknown',
-])
+const STATES: ReadonlySet<unknown> = new Set(JOB_STATES)
 const CAUSES: ReadonlySet<unknown> = new Set(['walltime', 'memory', 'node', 'preempted', 'dependency', 'submit'])
 /** The longest text of an adapter that is kept. */
 const MAX_TEXT = 8192

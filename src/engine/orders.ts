@@ -1,6 +1,6 @@
-import { UNCERTAIN } from '../actions.js'
 import type { Answer, JobRef, Scheduler } from '../adapter.js'
 import { SchedulerError } from '../adapter.js'
+import { UNCERTAIN } from '../allowed.js'
 import type { Core } from '../core.js'
 import { nowIn, type Transaction } from '../store/database.js'
 import { insertEvents } from '../store/events.js'

@@ -225,46 +225,30 @@ export interface NewJob {
   readonly parents: readonly number[]
 }
 
+/** What a new row holds, column by column. */
+const NEW_ROW: readonly (readonly [column: string, value: (job: NewJob, now: number) => Value])[] = [
+  ['app', (job) => job.app],
+  ['name', (job) => job.name],
+  ['description', (job) => job.description],
+  ['user_id', (job) => job.user],
+  ['job_type', (job) => job.jobType],
+  ['spec', (job) => job.spec],
+  ['needs_scheduler', (job) => (job.needsScheduler ? 1 : 0)],
+  ['scheduler_setting', (job) => job.schedulerSetting],
+  ['scheduler_id', (job) => job.schedulerId],
+  ['workspace', (job) => job.workspace],
+  ['process_results', (job) => job.processResults],
+  ['extended_properties', (job) => job.extendedProperties],
+  ['status_changed_at', (_, now) => now],
+  ['creation_time', (_, now) => now],
+]
+
 /** Inserts jobs with what belongs to them; answers their ids in order. `{id}` in a name becomes the job's id. */
 export const insertJobs = async (database: Database, tx: Transaction, jobs: readonly NewJob[]): Promise<number[]> => {
   const now = await nowIn(database, tx)
-  const ids = await insertRows(
-    tx,
-    'telesto_jobs',
-    [
-      'app',
-      'name',
-      'description',
-      'user_id',
-      'job_type',
-      'spec',
-      'needs_scheduler',
-      'scheduler_setting',
-      'scheduler_id',
-      'workspace',
-      'process_results',
-      'extended_properties',
-      'status_changed_at',
-      'creation_time',
-    ],
-    jobs.map((job) => [
-      job.app,
-      job.name,
-      job.description,
-      job.user,
-      job.jobType,
-      job.spec,
-      job.needsScheduler ? 1 : 0,
-      job.schedulerSetting,
-      job.schedulerId,
-      job.workspace,
-      job.processResults,
-      job.extendedProperties,
-      now,
-      now,
-    ]),
-    'id',
-  )
+  const columns = NEW_ROW.map(([column]) => column)
+  const rows = jobs.map((job) => NEW_ROW.map(([, value]) => value(job, now)))
+  const ids = await insertRows(tx, 'telesto_jobs', columns, rows, 'id')
   const named = ids.filter((_, index) => jobs[index]?.name.includes('{id}'))
   if (named.length > 0) {
     await tx.run(

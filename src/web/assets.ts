@@ -24,14 +24,15 @@ const packageRoot = (): string => {
 
 const SCRIPT = 'text/javascript; charset=utf-8'
 const require = createRequire(import.meta.url)
-const own = (name: string) => () => path.join(packageRoot(), 'src/web/public', name)
-/** Where each file is. The style and the script are no code of Node's, so they are served from `src`, which the package ships. */
-const SOURCES: Readonly<Record<string, { readonly file: () => string; readonly type: string }>> = {
-  'telesto.css': { file: own('telesto.css'), type: 'text/css; charset=utf-8' },
-  'telesto.svg': { file: own('telesto.svg'), type: 'image/svg+xml' },
-  'telesto.js': { file: own('telesto.js'), type: SCRIPT },
-  'htmx.js': { file: () => require.resolve('htmx.org/dist/htmx.min.js'), type: SCRIPT },
-  'htmx-sse.js': { file: () => require.resolve('htmx.org/dist/ext/hx-sse.min.js'), type: SCRIPT },
+const own = (name: string) => () => [path.join(packageRoot(), 'src/web/public', name)]
+/** In one script: htmx begins in the next turn of the page, and then its extension must be there. */
+const htmx = () => ['htmx.org/dist/htmx.min.js', 'htmx.org/dist/ext/hx-sse.min.js'].map((file) => require.resolve(file))
+/** What each asset is made of. The style and the script are no code of Node's, so they are served from `src`, which the package ships. */
+const SOURCES: Readonly<Record<string, { readonly files: () => readonly string[]; readonly type: string }>> = {
+  'telesto.css': { files: own('telesto.css'), type: 'text/css; charset=utf-8' },
+  'telesto.svg': { files: own('telesto.svg'), type: 'image/svg+xml' },
+  'telesto.js': { files: own('telesto.js'), type: SCRIPT },
+  'htmx.js': { files: htmx, type: SCRIPT },
 }
 
 const loaded = new Map<string, Asset>()
@@ -40,7 +41,12 @@ const asset = (name: string): Asset => {
   if (known) return known
   const source = SOURCES[name]
   if (!source) throw new Error(`There is no asset ${name}.`)
-  const bytes = readFileSync(source.file())
+  const bytes = Buffer.from(
+    source
+      .files()
+      .map((file) => readFileSync(file, 'utf8'))
+      .join('\n;\n'),
+  )
   const hash = createHash('sha256').update(bytes).digest('hex').slice(0, 12)
   const dot = name.lastIndexOf('.')
   const found = { name: `${name.slice(0, dot)}.${hash}${name.slice(dot)}`, bytes, type: source.type }

@@ -176,9 +176,9 @@ describe('progress reports', () => {
     expect(shares[0]).toBe(0)
     expect(shares.at(-1)).toBe(1)
     expect(reports.at(-1)?.body).toEqual({ progress: 1, message: 'resample 8000 of 8000' })
-    // The last one may follow at once, but no other may.
-    const gaps = reports.slice(1, -1).map(({ at }, i) => at - (reports[i]?.at ?? 0))
-    for (const gap of gaps) expect(gap).toBeGreaterThan(350)
+    // Twice a second over the whole run, whatever the arrival of one; the first and the last may come at once.
+    const seconds = ((reports.at(-1)?.at ?? 0) - (reports[0]?.at ?? 0)) / 1000
+    expect(reports.length).toBeLessThanOrEqual(2 * seconds + 3)
   })
 
   it('that nobody listens to do not fail the job', async () => {

@@ -38,7 +38,6 @@ const Layout = ({ links, user, title, section, alert, children }: LayoutProps) =
       <link rel="icon" type="image/svg+xml" href={links.asset('telesto.svg')} />
       <link rel="stylesheet" href={links.asset('telesto.css')} />
       <script src={links.asset('htmx.js')} defer />
-      <script src={links.asset('htmx-sse.js')} defer />
       <script src={links.asset('telesto.js')} defer />
     </head>
     <body>
