@@ -26,7 +26,7 @@ const SCRIPT = 'text/javascript; charset=utf-8'
 const require = createRequire(import.meta.url)
 const own = (name: string) => () => [path.join(packageRoot(), 'src/web/public', name)]
 /** In one script: htmx begins in the next turn of the page, and then its extension must be there. */
-const htmx = () => ['htmx.org/dist/htmx.min.js', 'htmx.org/dist/ext/hx-sse.min.js'].map((file) => require.resolve(file))
+const htmx = () => [require.resolve('htmx.org/dist/htmx.min.js'), require.resolve('htmx.org/dist/ext/hx-sse.min.js')]
 /** What each asset is made of. The style and the script are no code of Node's, so they are served from `src`, which the package ships. */
 const SOURCES: Readonly<Record<string, { readonly files: () => readonly string[]; readonly type: string }>> = {
   'telesto.css': { files: own('telesto.css'), type: 'text/css; charset=utf-8' },
