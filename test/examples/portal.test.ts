@@ -1,12 +1,7 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-
-const main = fileURLToPath(new URL('../../examples/portal/main.ts', import.meta.url))
+import { startPortal } from './start-portal.js'
 
 interface JobJson {
   readonly id: number
@@ -16,37 +11,13 @@ interface JobJson {
 }
 
 let directory: string
-let portal: ChildProcess
 let origin: string
-
-const freePort = async (): Promise<number> =>
-  await new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
+let stop: () => Promise<void>
 
 beforeAll(async () => {
-  directory = mkdtempSync(path.join(tmpdir(), 'telesto-portal-'))
-  const port = await freePort()
-  origin = `http://127.0.0.1:${port}`
-  portal = spawn(process.execPath, [main], {
-    cwd: directory,
-    env: { ...process.env, PORT: String(port) },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  await vi.waitFor(async () => expect((await fetch(`${origin}/telesto/jobs`)).status).toBe(200), {
-    timeout: 20_000,
-    interval: 100,
-  })
+  ;({ directory, origin, stop } = await startPortal())
 })
-afterAll(async () => {
-  const ended = new Promise((resolve) => portal.once('exit', resolve))
-  portal.kill('SIGTERM')
-  await ended
-  rmSync(directory, { recursive: true, force: true })
-})
+afterAll(async () => await stop())
 
 const post = async (url: string, fields: Readonly<Record<string, string>> = {}): Promise<Response> =>
   await fetch(origin + url, { method: 'POST', body: new URLSearchParams(fields), redirect: 'manual' })

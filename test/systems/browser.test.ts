@@ -1,47 +1,25 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
+import { mkdirSync } from 'node:fs'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { startPortal } from '../examples/start-portal.js'
 
 // The example portal in Chromium, as its users see it. SCREENSHOTS=<directory> keeps a picture of every page.
 
-const main = fileURLToPath(new URL('../../examples/portal/main.ts', import.meta.url))
 const WIDE = { width: 1280, height: 900 }
 const NARROW = { width: 390, height: 844 }
 
-let directory: string
-let portal: ChildProcess
 let browser: Browser
 let origin: string
-
-const freePort = async (): Promise<number> =>
-  await new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
+let stop: () => Promise<void>
 
 beforeAll(async () => {
-  directory = mkdtempSync(path.join(tmpdir(), 'telesto-browser-'))
-  const port = await freePort()
-  origin = `http://127.0.0.1:${port}`
-  const env = { ...process.env, PORT: String(port) }
-  portal = spawn(process.execPath, [main], { cwd: directory, env, stdio: ['ignore', 'ignore', 'inherit'] })
-  const up = async () => expect((await fetch(`${origin}/telesto/jobs`)).status).toBe(200)
-  await vi.waitFor(up, { timeout: 20_000, interval: 100 })
+  ;({ origin, stop } = await startPortal())
   browser = await chromium.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox'] })
 })
 afterAll(async () => {
   await browser.close()
-  const ended = new Promise((resolve) => portal.once('exit', resolve))
-  portal.kill('SIGTERM')
-  await ended
-  rmSync(directory, { recursive: true, force: true })
+  await stop()
 })
 
 /** A page that has nothing to complain of: no script error, no style or script that the policy blocks. */
