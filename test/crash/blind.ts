@@ -9,8 +9,10 @@ import { fileURLToPath } from 'node:url'
 import { SAFEGUARDS, without } from './safeguards.ts'
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
-/** Enough for each fault to happen many times over. */
-const RUN = ['--kills', '25', '--jobs', '40', '--seed', '1', '--patience', '12']
+/** Enough for each fault to happen, mostly several times over. */
+const RUN = ['--kills', '25', '--jobs', '40', '--patience', '12']
+/** Whether a kill meets a fault is a matter of chance: blind is an oracle that sees nothing in any of these. */
+const SEEDS = ['1', '2', '3']
 
 /** A copy of the repository in which `telesto` means the patched library. */
 const copyWithout = (safeguard: string): string => {
@@ -26,8 +28,8 @@ const copyWithout = (safeguard: string): string => {
 }
 
 /** The last line of a run, and its exit code. */
-const run = async (copy: string): Promise<{ readonly verdict: string; readonly code: number | null }> => {
-  const child = spawn(process.execPath, [join(copy, 'test/crash/main.ts'), ...RUN], {
+const run = async (copy: string, seed: string): Promise<{ readonly verdict: string; readonly code: number | null }> => {
+  const child = spawn(process.execPath, [join(copy, 'test/crash/main.ts'), ...RUN, '--seed', seed], {
     cwd: copy,
     env: { ...process.env, TMPDIR: copy },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -44,10 +46,14 @@ let blind = 0
 const judgeWithout = async (safeguard: string): Promise<void> => {
   const copy = copyWithout(safeguard)
   try {
-    const { verdict, code } = await run(copy)
-    const sees = code === 1 && /^lost \d+, doubled \d+, wrong \d+, stuck \d+$/.test(verdict) && /[1-9]/.test(verdict)
+    let sees = false
+    for (const seed of SEEDS) {
+      const { verdict, code } = await run(copy, seed)
+      sees = code === 1 && /^lost \d+, doubled \d+, wrong \d+, stuck \d+$/.test(verdict) && /[1-9]/.test(verdict)
+      console.log(`${sees ? 'seen' : 'not seen'}: without ${safeguard}, seed ${seed}: ${verdict || `exit ${code}`}`)
+      if (sees) break
+    }
     if (!sees) blind++
-    console.log(`${sees ? 'seen' : 'BLIND'}: without ${safeguard}: ${verdict || `exit ${code}`}`)
   } finally {
     rmSync(copy, { recursive: true, force: true })
   }
