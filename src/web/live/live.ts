@@ -177,5 +177,7 @@ const eventsSince = async (core: Core, since: string): Promise<EventRow[] | unde
   const after = await eventsAfter(core.database, id, MAX_REPLAY + 1)
   if (after.length > MAX_REPLAY) return undefined
   const late = known ? await recentEventIds(core.database, id, known.at - WINDOW_MS) : []
-  return [...(await eventsById(core.database, late.slice(-MAX_REPLAY))), ...after]
+  // What may have been told before is told again, but that a job is new: the page was rendered with it.
+  const again = await eventsById(core.database, late.slice(-MAX_REPLAY))
+  return [...again.filter(({ kind }) => kind !== 'created'), ...after]
 }
