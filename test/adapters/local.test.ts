@@ -165,7 +165,7 @@ test.each(['cancel', 'status'] as const)(
 )
 
 test('hold stops the whole group, release lets it go on, and a held job can be cancelled', async () => {
-  const { run, until, ended, scheduler } = machine()
+  const { run, until, ended, output, scheduler } = machine()
   const ref = await run(sh('while [ ! -e go ]; do sleep 0.05; done; echo done'))
   await until(ref, 'running')
   expect((await scheduler.hold?.([ref], never))?.get(ref.token)).toBe('ok')
@@ -176,7 +176,8 @@ test('hold stops the whole group, release lets it go on, and a held job can be c
   expect(errorOf((await scheduler.hold?.([ref], never))?.get(ref.token)).code).toBe('rejected')
   expect(errorOf((await scheduler.release?.([ref], never))?.get(ref.token)).code).toBe('rejected')
 
-  const held = await run(['sleep', '60'])
+  const held = await run(sh('echo up; exec sleep 60'))
+  await vi.waitFor(() => expect(output(held)).toBe('up\n'))
   await scheduler.hold?.([held], never)
   await until(held, 'suspended')
   await scheduler.cancel([held], never)
