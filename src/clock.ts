@@ -2,8 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 /**
  * The one source of time. What is stored, and what processes compare with each other (leases, next poll, age of a gap,
- * handed over), is the database's clock; deadlines inside a process are monotonic. The wall clock of a process is never
- * read, so processes whose clocks disagree agree on everything that matters.
+ * handed over), is the database's clock; deadlines inside a process are monotonic. The wall clock of a process decides
+ * nothing in the core (it shows how long a job has run), so processes whose clocks disagree agree on all that matters.
  */
 export interface Clock {
   /** Milliseconds that never go back. Only differences mean something. */
