@@ -1,5 +1,6 @@
 import type { Sequelize } from 'sequelize'
 import type { Models } from './models.js'
+import type { WriteOptions } from './write-queue.js'
 
 /** What a column can hold on every supported database. Times are milliseconds since 1970; JSON is text. */
 export type Value = string | number | null
@@ -25,12 +26,12 @@ export interface Database {
   /** Reads outside any transaction: what is committed now. */
   all<T extends object = Row>(sql: string, params?: readonly Value[]): Promise<T[]>
   /**
-   * Runs `work` in one transaction that holds the write lock from its first statement; commits when it resolves, rolls
-   * back when it rejects. Writers of one process wait for each other in memory; those of other processes in the
-   * database, for about 5 s.
+   * Runs `work` in a transaction that holds the write lock from its first statement, and resolves when it is committed; what
+   * it wrote is undone when it rejects. Works of one process that wait together share a transaction (group commit); other
+   * processes are waited for in the database, for about 5 s.
    * `work` must not wait for anything but its statements: nobody else can write meanwhile.
    */
-  write<T>(work: (tx: Transaction) => Promise<T>): Promise<T>
+  write<T>(work: (tx: Transaction) => Promise<T>, options?: WriteOptions): Promise<T>
   /** The database's clock, in milliseconds since 1970, as a SQL expression: the only clock that processes share. */
   now(): string
   /** The database's clock, read. */

@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Sequelize, Transaction as SequelizeTransaction } from 'sequelize'
 import type { Clock } from '../clock.js'
@@ -8,12 +7,7 @@ import { type Handle, type Outcome, patiently } from './handle.js'
 import { defineModels, type Models } from './models.js'
 import { createDialectModule, type HandlePool } from './sqlite.js'
 import { databaseError, isSqliteError } from './sqlite-errors.js'
-
-/** A write transaction: whether it still runs, and what was its undoing, if anything. */
-interface Writing {
-  open: boolean
-  broken?: unknown
-}
+import { createWriteQueue, type WriteOptions, type WriteQueue, type Writer } from './write-queue.js'
 
 // The engine is synchronous: after so many milliseconds at a stretch, timers and sockets have their turn.
 const STRETCH = 4
@@ -35,9 +29,8 @@ export class SqliteDatabase implements Database {
   readonly sequelize: Sequelize
   readonly models: Models
   readonly #opened: Opened
-  readonly #writing = new AsyncLocalStorage<Writing>()
+  readonly #queue: WriteQueue
   #writer: Handle | undefined
-  #tail: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
   #closed = false
   #lastTurn = 0
@@ -55,6 +48,7 @@ export class SqliteDatabase implements Database {
       retry: { max: 1 },
     })
     this.#codeErrorsOf(this.sequelize)
+    this.#queue = createWriteQueue(this.#steps())
     this.models = defineModels(this.sequelize)
   }
 
@@ -73,14 +67,12 @@ export class SqliteDatabase implements Database {
     }
   }
 
-  async write<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
-    if (this.#writing.getStore()?.open) {
+  async write<T>(work: (tx: Transaction) => Promise<T>, options?: WriteOptions): Promise<T> {
+    if (this.#queue.isInside()) {
       throw new Error('write() was called inside the work of another write(), which would wait for itself. Pass tx on.')
     }
     if (this.#closing !== undefined) throw this.#closedError()
-    const result = this.#tail.then(() => this.#transact(work))
-    this.#tail = result.catch(() => {})
-    return result
+    return await this.#queue.write(work, options)
   }
 
   now(): string {
@@ -97,10 +89,10 @@ export class SqliteDatabase implements Database {
   }
 
   close(): Promise<void> {
-    if (this.#writing.getStore()?.open) {
+    if (this.#queue.isInside()) {
       return Promise.reject(new Error('close() was called inside the work of a write(), for which it would wait.'))
     }
-    this.#closing ??= this.#tail.then(async () => {
+    this.#closing ??= this.#queue.idle().then(async () => {
       this.#closed = true
       await this.sequelize.close()
       this.#opened.reader.close()
@@ -115,61 +107,67 @@ export class SqliteDatabase implements Database {
    * Not by Sequelize's transaction: where a COMMIT fails (a full disk), Sequelize prints to the console and gives the connection
    * up with its transaction open. Nothing of Sequelize's is needed here, and a statement without it takes a fifth of the time.
    */
-  async #transact<T>(work: (tx: Transaction) => Promise<T>): Promise<T> {
+  #steps(): Writer {
     const { pool, patience } = this.#opened
-    const writing: Writing = { open: true }
-    const handle = await this.#begin()
-    try {
-      const result = await this.#writing.run(writing, () => work(this.#transaction(handle, writing)))
-      writing.open = false
-      if (writing.broken !== undefined) throw writing.broken
-      await patiently(() => handle.execute('COMMIT'), patience).catch((error: unknown) => {
-        throw this.#coded(error)
-      })
-      return result
-    } catch (error) {
-      writing.open = false
-      if (!handle.rollBack()) {
-        this.#writer = undefined
-        pool.giveBack(handle)
-      }
-      throw error
-    } finally {
-      await this.#takeTurns()
-    }
-  }
-
-  async #begin(): Promise<Handle> {
-    const { pool, patience } = this.#opened
-    try {
-      const handle = this.#writer ?? (await pool.take())
-      this.#writer = handle
-      await patiently(() => handle.execute('BEGIN IMMEDIATE'), patience)
-      return handle
-    } catch (error) {
-      throw this.#coded(error)
-    }
-  }
-
-  /** Its statements run at once, one by one: with the lock held there is nothing to wait for. */
-  #transaction(handle: Handle, writing: Writing): Transaction {
-    const execute = async (sql: string, params?: readonly Value[]): Promise<Outcome> => {
-      if (!writing.open) throw new Error('This transaction has ended: await its statements inside the work of write().')
-      // The engine may have rolled back by itself, and would commit the next statement on its own.
-      if (writing.broken !== undefined) throw writing.broken
+    let saved = false
+    let broken: unknown
+    const handle = (): Handle => this.#writer as Handle
+    const coded = async <T>(step: () => Promise<T>): Promise<T> => {
       try {
-        const outcome = handle.execute(sql, params)
-        await this.#takeTurns()
-        return outcome
+        return await step()
       } catch (error) {
-        const coded = this.#coded(error)
-        if (coded instanceof TelestoError) writing.broken = coded
-        throw coded
+        throw this.#coded(error)
       }
     }
     return {
-      all: async <T extends object>(sql: string, params?: readonly Value[]) => (await execute(sql, params)).rows as T[],
-      run: async (sql, params) => (await execute(sql, params)).changes,
+      begin: async () => {
+        saved = false
+        broken = undefined
+        await coded(async () => {
+          this.#writer ??= await pool.take()
+          await patiently(() => handle().execute('BEGIN IMMEDIATE'), patience)
+        })
+      },
+      commit: async () => {
+        await coded(async () => await patiently(() => handle().execute('COMMIT'), patience))
+        await this.#takeTurns()
+      },
+      rollBack: async () => {
+        if (!handle().rollBack()) {
+          pool.giveBack(handle())
+          this.#writer = undefined
+        }
+        await this.#takeTurns()
+      },
+      savepoint: async () => {
+        if (saved) handle().execute('RELEASE work')
+        handle().execute('SAVEPOINT work')
+        saved = true
+      },
+      rollBackTo: async () => void handle().execute('ROLLBACK TO work'),
+      broken: () => broken,
+      statements: (check) => {
+        // They run at once, one by one: with the lock held there is nothing to wait for.
+        const execute = async (sql: string, params?: readonly Value[]): Promise<Outcome> => {
+          check()
+          // The engine may have rolled back by itself, and would commit the next statement on its own.
+          if (broken !== undefined) throw broken
+          try {
+            const outcome = handle().execute(sql, params)
+            await this.#takeTurns()
+            return outcome
+          } catch (error) {
+            const known = this.#coded(error)
+            if (known instanceof TelestoError) broken = known
+            throw known
+          }
+        }
+        return {
+          all: async <T extends object>(sql: string, params?: readonly Value[]) =>
+            (await execute(sql, params)).rows as T[],
+          run: async (sql, params) => (await execute(sql, params)).changes,
+        }
+      },
     }
   }
 
