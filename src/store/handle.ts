@@ -56,11 +56,14 @@ interface Prepared {
   readonly returnsRows: boolean
   readonly inserts: boolean
   readonly changesRows: boolean
-  /** The highest of $1, $2, … */
-  readonly positions: number
+  /** Which of $1, $2, … stands at each ?. */
+  readonly positions: readonly number[]
+  /** The highest of them. */
+  readonly values: number
 }
 
 const REMEMBERED = 200
+/** Longer statements without parameters come once: Sequelize writes values into its text. */
 const LONGEST_REMEMBERED = 8192
 
 const returnsRows = (statement: StatementSync, sql: string): boolean => {
@@ -70,11 +73,15 @@ const returnsRows = (statement: StatementSync, sql: string): boolean => {
   return /^\s*with\b/i.test(sql) && !/\b(insert|update|delete|replace)\b/i.test(sql)
 }
 
-const highestPosition = (sql: string): number => {
-  let highest = 0
-  for (const [, digits] of sql.matchAll(/'(?:[^']|'')*'|\$(\d+)/g))
-    if (digits) highest = Math.max(highest, Number(digits))
-  return highest
+/** To SQLite $1 is a name, and values that are bound by name take longer the more there are of them: ? is bound by place. */
+const byPlace = (sql: string): { readonly sql: string; readonly positions: readonly number[] } => {
+  const positions: number[] = []
+  const placed = sql.replace(/'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\d+)/g, (found, digits: string | undefined) => {
+    if (digits === undefined) return found
+    positions.push(Number(digits))
+    return '?'
+  })
+  return { sql: placed, positions }
 }
 
 /** One connection to a database file, synchronous, with the statements that it has prepared. Its errors are named. */
@@ -105,16 +112,17 @@ export class Handle {
       this.#statements.set(sql, known)
       return known
     }
-    const statement = this.#db.prepare(sql)
+    const { sql: placed, positions } = byPlace(sql)
+    const statement = this.#db.prepare(placed)
     const prepared = {
       statement,
       returnsRows: returnsRows(statement, sql),
       inserts: /^\s*(insert|replace)\b/i.test(sql),
       changesRows: /^\s*(insert|update|delete|replace|with)\b/i.test(sql),
-      positions: highestPosition(sql),
+      positions,
+      values: positions.reduce((highest, position) => Math.max(highest, position), 0),
     }
-    // Sequelize writes values into its text: such statements come once, and only the bound keeps them from piling up.
-    if (sql.length <= LONGEST_REMEMBERED) {
+    if (positions.length > 0 || sql.length <= LONGEST_REMEMBERED) {
       this.#statements.set(sql, prepared)
       for (const oldest of this.#statements.keys()) {
         if (this.#statements.size <= REMEMBERED) break
@@ -159,16 +167,17 @@ export class Handle {
   }
 }
 
-const none = {}
-
 const toArguments = (prepared: Prepared, bound: Bound = []): [Record<string, BoundValue>, ...BoundValue[]] => {
-  if (!isList(bound)) return [bound]
-  if (prepared.positions === 0) return [none, ...bound]
-  if (bound.length !== prepared.positions) {
-    throw new TypeError(`The statement has ${prepared.positions} parameters, and ${bound.length} values were given.`)
+  const { positions, values } = prepared
+  if (values === 0) return isList(bound) ? [none, ...bound] : [bound]
+  if (!isList(bound)) return [none, ...positions.map((position) => bound[position] as BoundValue)] // Sequelize's
+  // A value that is missing would be NULL without a word.
+  if (bound.length !== values) {
+    throw new TypeError(`The statement has ${values} parameters, and ${bound.length} values were given.`)
   }
-  // To SQLite $1 is a name, and a value that is missing would be NULL without a word.
-  return [Object.fromEntries(bound.map((value, index) => [`$${index + 1}`, value]))]
+  return [none, ...positions.map((position) => bound[position - 1] as BoundValue)]
 }
+
+const none = {}
 
 const isList = (bound: Bound): bound is readonly BoundValue[] => Array.isArray(bound)

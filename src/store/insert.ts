@@ -1,9 +1,11 @@
 import type { Transaction, Value } from './database.js'
 
-/** Parameters in one statement. SQLite looks each up by its name, so that many cost their square. */
-const MAX_PARAMS = 500
+/** So many rows share one statement. Few sizes: each is another text, which is prepared and remembered. */
+const SIZES = [500, 100, 20, 4, 1] as const
+/** What both databases take in one statement. */
+const MAX_PARAMS = 32_000
 
-/** Multi-row INSERTs, as few as the limit of parameters allows. With `returning`, that column of each row, in order. */
+/** Multi-row INSERTs, in a bounded number of statements for each 500 rows. With `returning`, that column of each row, in order. */
 export const insertRows = async (
   tx: Transaction,
   table: string,
@@ -11,13 +13,13 @@ export const insertRows = async (
   rows: readonly (readonly Value[])[],
   returning?: string,
 ): Promise<number[]> => {
-  const perStatement = Math.floor(MAX_PARAMS / columns.length)
   const answers: number[] = []
-  for (let start = 0; start < rows.length; start += perStatement) {
-    const chunk = rows.slice(start, start + perStatement)
-    let parameter = 0
-    const values = chunk.map((row) => `(${row.map(() => `$${++parameter}`).join(', ')})`).join(', ')
-    const sql = `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${values}`
+  for (let start = 0; start < rows.length; ) {
+    const left = rows.length - start
+    const size = SIZES.find((one) => one <= left && one * columns.length <= MAX_PARAMS) ?? 1
+    const chunk = rows.slice(start, start + size)
+    start += size
+    const sql = insertSql(table, columns, size)
     if (returning === undefined) await tx.run(sql, chunk.flat())
     else {
       const returned = await tx.all<Record<string, number>>(`${sql} RETURNING ${returning}`, chunk.flat())
@@ -25,4 +27,12 @@ export const insertRows = async (
     }
   }
   return answers
+}
+
+const insertSql = (table: string, columns: readonly string[], rows: number): string => {
+  const places = Array.from({ length: rows }, (_, row) => {
+    const first = row * columns.length
+    return `(${columns.map((_column, index) => `$${first + index + 1}`).join(', ')})`
+  })
+  return `INSERT INTO ${table} (${columns.join(', ')}) VALUES ${places.join(', ')}`
 }

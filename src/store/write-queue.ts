@@ -48,16 +48,16 @@ const LONGEST = 10
  * Group commit: works that wait at the same time share one transaction, and with it one wait for the disk. Each but the first
  * stands under a savepoint, so that one that rejects undoes nothing but itself. Callers are answered when all is committed.
  */
-export const createWriteQueue = (writer: Writer): WriteQueue => {
+export const createWriteQueue = (writer: Writer, monotonic = () => performance.now()): WriteQueue => {
   const inside = new AsyncLocalStorage<{ open: boolean }>()
   const waiting: Work[] = []
   let turning: Promise<void> | undefined
 
   /** Runs what waits in the open transaction. Answers what is to be committed; what was refused has been told. */
   const fill = async (done: [Work, unknown][]): Promise<void> => {
-    const until = performance.now() + LONGEST
+    const until = monotonic() + LONGEST
     for (let work = waiting[0]; work !== undefined; work = waiting[0]) {
-      if (done.length > 0 && (work.alone || done.length >= MOST || performance.now() > until)) return
+      if (done.length > 0 && (work.alone || done.length >= MOST || monotonic() > until)) return
       waiting.shift()
       try {
         if (done.length > 0) await writer.savepoint()
