@@ -44,6 +44,7 @@ export type BoundValue = Value | bigint | Uint8Array
 export type Bound = readonly BoundValue[] | Record<string, BoundValue>
 
 export interface Outcome {
+  /** Objects without a prototype, as the engine makes them. */
   readonly rows: Record<string, Value>[]
   /** Rows inserted, changed or deleted. */
   readonly changes: number
@@ -141,8 +142,7 @@ export class Handle {
         const { changes, lastInsertRowid } = prepared.statement.run(...args)
         return { rows: [], changes: prepared.changesRows ? Number(changes) : 0, lastId: Number(lastInsertRowid) }
       }
-      // The engine's rows have no prototype.
-      const rows = prepared.statement.all(...args).map((row) => ({ ...row })) as Record<string, Value>[]
+      const rows = prepared.statement.all(...args) as Record<string, Value>[]
       const lastId = prepared.inserts ? Number(this.execute('SELECT last_insert_rowid() AS id').rows[0]?.id) : 0
       return { rows, changes: prepared.changesRows ? rows.length : 0, lastId }
     } catch (error) {

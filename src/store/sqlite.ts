@@ -143,7 +143,11 @@ export const createDialectModule = (pool: HandlePool, patience: number): Dialect
       const done = typeof parameters === 'function' ? parameters : callback
       const bound = typeof parameters === 'function' ? undefined : parameters
       this.#attempt(sql, bound).then(
-        (outcome) => setImmediate(() => done?.call(new Statement(sql, outcome), null, outcome.rows)),
+        (outcome) => {
+          // Sequelize asks rows for their methods.
+          const rows = outcome.rows.map((row) => ({ ...row }))
+          setImmediate(() => done?.call(new Statement(sql, outcome), null, rows))
+        },
         (error) => setImmediate(() => done?.call(new Statement(sql), error)),
       )
     }
