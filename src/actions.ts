@@ -5,10 +5,11 @@ import { TelestoError } from './errors.js'
 import { newToken } from './report-token.js'
 import { displayStatuses, isActive, isSettled, type StatusCode } from './status.js'
 import { nowIn, type Transaction } from './store/database.js'
-import { insertEvents } from './store/events.js'
+import { insertEvents, type NewEvent } from './store/events.js'
+import { insertRows } from './store/insert.js'
 import { type JobRow, readJobRow } from './store/jobs.js'
 import { readScheduler, readSchedulerOfMachine, readSetting, type SchedulerRow } from './store/schedulers.js'
-import { type AttemptChange, type Change, change, type JobChange, type OrderName } from './store/transition.js'
+import { type AttemptChange, type Change, changeAll, type JobChange, type OrderName } from './store/transition.js'
 
 const refuse = (row: JobRow, action: keyof typeof ALLOWED): never => {
   const stopped = stopping(row) ? ' and is being stopped' : ''
@@ -23,23 +24,62 @@ const refuse = (row: JobRow, action: keyof typeof ALLOWED): never => {
   )
 }
 
-/** Applies a change that nothing else can have overtaken: the caller read `row` in the same transaction. */
-const apply = async (tx: Transaction, row: JobRow, now: number, wanted: Change): Promise<void> => {
-  if (await change(tx, row, now, wanted)) return
-  throw new TelestoError('action_not_allowed', `Job ${row.id} changed at the same moment. Read it again and retry.`, {
-    field: 'action',
-  })
+/**
+ * Every action takes the rows of its jobs as they were read in the same transaction, up to about 500, and needs a number of
+ * statements that does not depend on theirs. Throws `action_not_allowed` where the status of one of them does not allow it.
+ */
+export type JobAction = (core: Core, tx: Transaction, rows: readonly JobRow[], asked: Asked) => Promise<void>
+
+/** Who asked; nobody for trusted code. */
+export interface Asked {
+  readonly by?: string
 }
 
-type Asked = { readonly by?: string }
-const orderEvent = (row: JobRow, order: string, { by }: Asked) => ({
-  kind: 'order' as const,
-  app: row.app,
-  jobId: row.id,
-  attempt: row.attemptNumber,
-  data: { order, ...(by === undefined ? {} : { by }) },
-})
+/** Applies a change that nothing else can have overtaken: the caller read the rows in the same transaction. */
+const apply = async (
+  tx: Transaction,
+  rows: readonly JobRow[],
+  now: number,
+  wanted: Omit<Change, 'events'>,
+  eventsOf: (row: JobRow) => readonly NewEvent[],
+): Promise<void> => {
+  const changed = new Set(await changeAll(tx, rows, now, wanted, eventsOf))
+  const overtaken = rows.find((row) => !changed.has(row))
+  if (!overtaken) return
+  const message = `Job ${overtaken.id} changed at the same moment. Read it again and retry.`
+  throw new TelestoError('action_not_allowed', message, { field: 'action' })
+}
+
+const orderEvent =
+  (order: string, { by }: Asked) =>
+  (row: JobRow): readonly NewEvent[] => [
+    {
+      kind: 'order',
+      app: row.app,
+      jobId: row.id,
+      attempt: row.attemptNumber,
+      data: { order, ...(by === undefined ? {} : { by }) },
+    },
+  ]
 const who = ({ by }: Asked): { readonly by?: string } => (by === undefined ? {} : { by })
+
+const demand = (rows: readonly JobRow[], action: keyof typeof ALLOWED): void => {
+  const refused = rows.find((row) => !ALLOWED[action](row))
+  if (refused) refuse(refused, action)
+}
+
+/** The records that run these jobs, each read once. */
+const schedulersOf = async (
+  core: Core,
+  tx: Transaction,
+  rows: readonly JobRow[],
+): Promise<(row: JobRow) => SchedulerRow | undefined> => {
+  const key = (row: JobRow): string => JSON.stringify([row.app, row.jobType, row.schedulerId, row.schedulerSetting])
+  const found = new Map<string, SchedulerRow>()
+  for (const row of rows)
+    if (row.needsScheduler === 1 && !found.has(key(row))) found.set(key(row), await schedulerOf(core, tx, row))
+  return (row) => found.get(key(row))
+}
 
 /** The record that runs a job: given, or assigned to the setting it names, or that of this machine. */
 const schedulerOf = async (core: Core, tx: Transaction, row: JobRow): Promise<SchedulerRow> => {
@@ -69,61 +109,67 @@ const schedulerOf = async (core: Core, tx: Transaction, row: JobRow): Promise<Sc
   )
 }
 
-/** A new attempt, committed with its order to submit: from here on the job runs, whatever happens to this process. */
+/** New attempts, committed with their order to submit: from here on the jobs run, whatever happens to this process. */
 const start = async (
   core: Core,
   tx: Transaction,
-  row: JobRow,
+  rows: readonly JobRow[],
   now: number,
   job: JobChange,
   asked: Asked,
 ): Promise<void> => {
-  const scheduler = row.needsScheduler === 1 ? await schedulerOf(core, tx, row) : undefined
-  const workspace = row.workspace || defaultWorkspace(core.jobsRoot, row.app, row.userId)
-  const number = (row.attemptNumber ?? 0) + 1
-  const [attempt] = await tx.all<{ id: number }>(
-    `INSERT INTO telesto_attempts (job_id, number, token, job_type, scheduler_id, workdir, order_name, order_due_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id`,
-    [
-      row.id,
-      number,
-      newToken(),
-      row.jobType,
-      scheduler?.id ?? null,
-      attemptDirectory(workspace, row.id, number),
-      scheduler ? 'submit' : null,
-      now,
-    ],
+  const schedulerFor = await schedulersOf(core, tx, rows)
+  const next = (row: JobRow): number => (row.attemptNumber ?? 0) + 1
+  await insertRows(
+    tx,
+    'telesto_attempts',
+    ['job_id', 'number', 'token', 'job_type', 'scheduler_id', 'workdir', 'order_name', 'order_due_at'],
+    rows.map((row) => {
+      const workspace = row.workspace || defaultWorkspace(core.jobsRoot, row.app, row.userId)
+      const scheduler = schedulerFor(row)
+      return [
+        row.id,
+        next(row),
+        newToken(),
+        row.jobType,
+        scheduler?.id ?? null,
+        attemptDirectory(workspace, row.id, next(row)),
+        scheduler ? 'submit' : null,
+        now,
+      ]
+    }),
   )
-  await apply(tx, row, now, {
-    job: {
-      ...job,
-      ...(scheduler ? {} : { status: 'SUB' as const }),
-      attemptId: attempt?.id as number,
-      executeTime: now,
-    },
-    order: true,
-    events: [{ ...orderEvent(row, 'submit', asked), attempt: number }],
-  })
+  const started = { newAttempt: true, order: true } as const
+  const event = (row: JobRow) => orderEvent('submit', asked)({ ...row, attemptNumber: next(row) })
+  const [owned, scheduled] = split(rows, (row) => row.needsScheduler === 0)
+  await apply(tx, scheduled, now, { ...started, job: { ...job, executeTime: now } }, event)
+  await apply(tx, owned, now, { ...started, job: { ...job, status: 'SUB', executeTime: now } }, event)
 }
 
-export const execute = async (core: Core, tx: Transaction, row: JobRow, asked: Asked): Promise<void> => {
-  if (!ALLOWED.execute(row)) refuse(row, 'execute')
-  await start(core, tx, row, await nowIn(core.database, tx), {}, asked)
+/** Those for which it holds, and the others. */
+const split = <T>(all: readonly T[], holds: (one: T) => boolean): readonly [readonly T[], readonly T[]] => [
+  all.filter(holds),
+  all.filter((one) => !holds(one)),
+]
+
+export const execute: JobAction = async (core, tx, rows, asked) => {
+  demand(rows, 'execute')
+  await start(core, tx, rows, await nowIn(core.database, tx), {}, asked)
 }
 
 /** Before hand-over: Aborted at once. After it: an order, which is repeated until the scheduler itself says that it ended. */
-export const stop = async (core: Core, tx: Transaction, row: JobRow, asked: Asked): Promise<void> => {
-  if (!ALLOWED.stop(row)) refuse(row, 'stop')
+export const stop: JobAction = async (core, tx, rows, asked) => {
+  demand(rows, 'stop')
   const now = await nowIn(core.database, tx)
-  const events = [orderEvent(row, 'cancel', asked)]
-  if (row.needsScheduler === 0 || row.handedOverAt === null) {
-    const reason = 'Stopped before it was handed to a scheduler.'
-    const job: JobChange = { status: 'ABT', completionTime: now, ...(row.needsScheduler === 0 ? {} : { reason }) }
-    await apply(tx, row, now, { job, attempt: { ended: 1 }, ...who(asked), events })
-    return
-  }
-  await apply(tx, row, now, { order: true, attempt: orders('cancel', now), events })
+  const event = orderEvent('cancel', asked)
+  const ended = { attempt: { ended: 1 }, ...who(asked) } as const
+  const aborted = { status: 'ABT', completionTime: now } as const
+  const [owned, scheduled] = split(rows, (row) => row.needsScheduler === 0)
+  const [handedOver, waiting] = split(scheduled, (row) => row.handedOverAt !== null)
+  const reason = 'Stopped before it was handed to a scheduler.'
+  await apply(tx, owned, now, { ...ended, job: aborted }, event)
+  await apply(tx, waiting, now, { ...ended, job: { ...aborted, reason } }, event)
+  await apply(tx, handedOver, now, { order: true, attempt: orders('cancel', now) }, event)
 }
 
 const orders = (orderName: OrderName, now: number): AttemptChange => ({
@@ -133,130 +179,123 @@ const orders = (orderName: OrderName, now: number): AttemptChange => ({
   orderError: null,
 })
 
-export const pause = async (core: Core, tx: Transaction, row: JobRow, asked: Asked): Promise<void> => {
-  if (!ALLOWED.pause(row)) refuse(row, 'pause')
-  await holdOrRelease(core, tx, row, 'hold', 'PAS', asked)
+export const pause: JobAction = async (core, tx, rows, asked) => {
+  demand(rows, 'pause')
+  await holdOrRelease(core, tx, rows, 'hold', 'PAS', asked)
 }
-export const resume = async (core: Core, tx: Transaction, row: JobRow, asked: Asked): Promise<void> => {
-  if (!ALLOWED.resume(row)) refuse(row, 'resume')
-  await holdOrRelease(core, tx, row, 'release', 'RUN', asked)
+export const resume: JobAction = async (core, tx, rows, asked) => {
+  demand(rows, 'resume')
+  await holdOrRelease(core, tx, rows, 'release', 'RUN', asked)
 }
 const holdOrRelease = async (
   core: Core,
   tx: Transaction,
-  row: JobRow,
+  rows: readonly JobRow[],
   order: 'hold' | 'release',
   status: StatusCode,
   asked: Asked,
 ): Promise<void> => {
   const now = await nowIn(core.database, tx)
-  const events = [orderEvent(row, order, asked)]
-  if (row.needsScheduler === 0) {
-    const started = status === 'RUN' && row.startTime === null ? { startTime: now } : {}
-    await apply(tx, row, now, { job: { status, ...started }, ...who(asked), events })
-  } else await apply(tx, row, now, { order: true, attempt: orders(order, now), events })
+  const event = orderEvent(order, asked)
+  const [owned, scheduled] = split(rows, (row) => row.needsScheduler === 0)
+  const [starting, going] = split(owned, (row) => status === 'RUN' && row.startTime === null)
+  await apply(tx, starting, now, { job: { status, startTime: now }, ...who(asked) }, event)
+  await apply(tx, going, now, { job: { status }, ...who(asked) }, event)
+  await apply(tx, scheduled, now, { order: true, attempt: orders(order, now) }, event)
 }
 
-/** A new attempt; the old one keeps its history, and is cancelled first unless its scheduler said that it ended. */
-export const resubmit = async (core: Core, tx: Transaction, row: JobRow, asked: Asked): Promise<void> => {
-  if (!ALLOWED.resubmit(row)) refuse(row, 'resubmit')
+/** New attempts; the old ones keep their history, and are cancelled first unless their scheduler said that they ended. */
+export const resubmit: JobAction = async (core, tx, rows, asked) => {
+  demand(rows, 'resubmit')
   const now = await nowIn(core.database, tx)
-  await retire(tx, row, now)
-  await start(
-    core,
-    tx,
-    row,
-    now,
-    {
-      status: 'PEN',
-      customStatus: null,
-      statusMessage: null,
-      progress: null,
-      nativeState: null,
-      cause: null,
-      reason: null,
-      exitCode: null,
-      startTime: null,
-      completionTime: null,
-    },
-    asked,
-  )
+  await retire(tx, rows, now)
+  const afresh: JobChange = {
+    status: 'PEN',
+    customStatus: null,
+    statusMessage: null,
+    progress: null,
+    nativeState: null,
+    cause: null,
+    reason: null,
+    exitCode: null,
+    startTime: null,
+    completionTime: null,
+  }
+  await start(core, tx, rows, now, afresh, asked)
 }
 
-const retire = async (tx: Transaction, row: JobRow, now: number): Promise<void> => {
-  if (row.attemptId === null) return
+const STRAYS = `INSERT INTO telesto_strays (token, native_id, job_id, job_type, scheduler_id, workdir, due_at)
+  SELECT token, native_id, job_id, job_type, scheduler_id, workdir, CAST($1 AS BIGINT) FROM telesto_attempts
+  WHERE native_id IS NOT NULL AND ended = 0`
+
+const retire = async (tx: Transaction, rows: readonly JobRow[], now: number): Promise<void> => {
+  const attempts = rows.flatMap(({ attemptId }) => (attemptId === null ? [] : [attemptId]))
+  if (attempts.length === 0) return
+  const these = `id IN (${attempts.join(', ')})`
+  await tx.run(`${STRAYS} AND ${these} ON CONFLICT DO NOTHING`, [now])
   await tx.run(
-    `INSERT INTO telesto_strays (token, native_id, job_id, job_type, scheduler_id, workdir, due_at)
-     SELECT token, native_id, job_id, job_type, scheduler_id, workdir, $1 FROM telesto_attempts
-     WHERE id = $2 AND native_id IS NOT NULL AND ended = 0 ON CONFLICT DO NOTHING`,
-    [now, row.attemptId],
-  )
-  await tx.run(
-    `UPDATE telesto_attempts SET order_name = NULL, live = 0, watch_due_at = NULL, collect_due_at = NULL WHERE id = $1`,
-    [row.attemptId],
+    `UPDATE telesto_attempts SET order_name = NULL, live = 0, watch_due_at = NULL, collect_due_at = NULL WHERE ${these}`,
   )
 }
 
 /** Results are collected again, from the first try. */
-export const collectAgain = async (core: Core, tx: Transaction, row: JobRow, asked: Asked): Promise<void> => {
-  if (!ALLOWED.collect(row)) refuse(row, 'collect')
+export const collectAgain: JobAction = async (core, tx, rows, asked) => {
+  demand(rows, 'collect')
   const now = await nowIn(core.database, tx)
-  const events = [orderEvent(row, 'collect', asked)]
-  if (row.statusCode === 'VCP') {
-    const attempt = { collectDueAt: now, collectTries: 0, collectError: null }
-    await apply(tx, row, now, { job: { cause: null }, attempt, order: true, events })
-    return
-  }
+  const event = orderEvent('collect', asked)
+  const [various, failed] = split(rows, (row) => row.statusCode === 'VCP')
+  const attempt = { collectDueAt: now, collectTries: 0, collectError: null }
+  await apply(tx, various, now, { job: { cause: null }, attempt, order: true }, event)
   const job: JobChange = { status: 'RES', cause: null, reason: null, completionTime: null }
-  await apply(tx, row, now, { job, ...who(asked), events })
+  await apply(tx, failed, now, { job, ...who(asked) }, event)
 }
 
-/** Hides the job at once; the engine ends, cleans up and removes it. */
-export const remove = async (
-  core: Core,
-  tx: Transaction,
-  row: JobRow,
-  stopFirst: boolean,
-  asked: Asked,
-): Promise<void> => {
-  if (!ALLOWED.delete(row) && !stopFirst) {
-    throw new TelestoError(
-      'job_is_active',
-      `Job ${row.id} is active: stop it first, or delete it with { stop: true }.`,
-      { field: 'stop' },
+/**
+ * Hides jobs at once; the engine ends, cleans up and removes them. With `stop`, active ones are stopped first. Followed by
+ * refuseToOrphan() in the same transaction, when all that is to go is hidden.
+ */
+export const remove =
+  (options: { readonly stop: boolean }): JobAction =>
+  async (core, tx, rows, asked) => {
+    const refused = options.stop ? undefined : rows.find((row) => !ALLOWED.delete(row))
+    if (refused) throw jobIsActive(refused)
+    if (rows.length === 0) return
+    const these = rows.map(({ id }) => id).join(', ')
+    const running = rows.filter((row) => isActive(row) && !stopping(row))
+    await stop(core, tx, running, asked)
+    const now = await nowIn(core.database, tx)
+    await tx.run(
+      `UPDATE telesto_jobs SET deleted_at = $1, status_version = status_version + 1 WHERE id IN (${these})`,
+      [now],
     )
+    // What was given up as lost may yet be running.
+    await tx.run(`${STRAYS} AND live = 0 AND job_id IN (${these}) ON CONFLICT DO NOTHING`, [now])
+    // Attempts that may still be alive keep their order to cancel; when that is done, cleaning up follows by itself.
+    await tx.run(
+      `UPDATE telesto_attempts SET order_name = 'clean_up', order_due_at = $1, order_tries = 0, collect_due_at = NULL, watch_due_at = NULL
+       WHERE job_id IN (${these}) AND live = 0 AND (order_name IS NULL OR order_name <> 'cancel')`,
+      [now],
+    )
+    const deleted = (row: JobRow): NewEvent => ({ kind: 'deleted', app: row.app, jobId: row.id, data: who(asked) })
+    await insertEvents(tx, now, rows.map(deleted))
   }
-  const [child] = await tx.all<{ id: number }>(
-    `SELECT c.id AS id FROM telesto_parents p JOIN telesto_jobs c ON c.id = p.job_id
-     WHERE p.parent_id = $1 AND c.deleted_at IS NULL AND c.status_code = 'PEN' LIMIT 1`,
-    [row.id],
+
+/** Throws `job_has_children` where a job that stays waits for one of these. */
+export const refuseToOrphan = async (tx: Transaction, ids: readonly number[]): Promise<void> => {
+  if (ids.length === 0) return
+  const [waiting] = await tx.all<{ id: number; parent: number }>(
+    `SELECT c.id AS id, p.parent_id AS parent FROM telesto_parents p JOIN telesto_jobs c ON c.id = p.job_id
+     WHERE p.parent_id IN (${ids.join(', ')}) AND c.deleted_at IS NULL AND c.status_code = 'PEN' LIMIT 1`,
   )
-  if (child) {
-    throw new TelestoError('job_has_children', `Job ${child.id} waits for job ${row.id}. Delete it first.`, {
-      field: 'id',
-    })
-  }
-  if (isActive(row) && !stopping(row)) await stop(core, tx, row, asked)
-  const now = await nowIn(core.database, tx)
-  await tx.run('UPDATE telesto_jobs SET deleted_at = $1, status_version = status_version + 1 WHERE id = $2', [
-    now,
-    row.id,
-  ])
-  // What was given up as lost may yet be running.
-  await tx.run(
-    `INSERT INTO telesto_strays (token, native_id, job_id, job_type, scheduler_id, workdir, due_at)
-     SELECT token, native_id, job_id, job_type, scheduler_id, workdir, $1 FROM telesto_attempts
-     WHERE job_id = $2 AND native_id IS NOT NULL AND ended = 0 AND live = 0 ON CONFLICT DO NOTHING`,
-    [now, row.id],
-  )
-  // Attempts that may still be alive keep their order to cancel; when that is done, cleaning up follows by itself.
-  await tx.run(
-    `UPDATE telesto_attempts SET order_name = 'clean_up', order_due_at = $1, order_tries = 0, collect_due_at = NULL, watch_due_at = NULL
-     WHERE job_id = $2 AND live = 0 AND (order_name IS NULL OR order_name <> 'cancel')`,
-    [now, row.id],
-  )
-  await insertEvents(tx, now, [{ kind: 'deleted', app: row.app, jobId: row.id, data: who(asked) }])
+  if (!waiting) return
+  const message = `Job ${waiting.id} waits for job ${waiting.parent}. Delete it first.`
+  throw new TelestoError('job_has_children', message, { field: 'id' })
 }
+
+const jobIsActive = (row: Pick<JobRow, 'id'>): TelestoError =>
+  new TelestoError('job_is_active', `Job ${row.id} is active: stop it first, or delete it with { stop: true }.`, {
+    field: 'stop',
+  })
 
 /** Sets the status of a job whose status is the app's; on a scheduler's job a custom text becomes a label beside it. */
 export const setStatus = async (
@@ -284,7 +323,7 @@ export const setStatus = async (
       attempt: row.attemptNumber,
       data: { label: text, ...who(asked) },
     }
-    await apply(tx, row, now, { job: { ...news, customStatus: text }, events: [event] })
+    await apply(tx, [row], now, { job: { ...news, customStatus: text } }, () => [event])
     return
   }
   if (hasEnded(row)) {
@@ -297,24 +336,22 @@ export const setStatus = async (
     )
   }
   if (row.attemptId === null) {
-    await start(core, tx, row, now, {}, asked)
+    await start(core, tx, [row], now, {}, asked)
     const started = (await readJobRow(tx, row.id)) as JobRow
     return await setStatus(core, tx, started, code, text, news, asked)
   }
   const wanted = code ?? 'OTH'
   const status = wanted === 'COM' && row.processResults !== null ? 'RES' : wanted
   const runs = status !== 'PEN' && status !== 'SUB'
-  await apply(tx, row, now, {
-    job: {
-      ...news,
-      status,
-      customStatus: code === undefined ? text : null,
-      ...(runs && row.startTime === null && status !== 'ABT' && status !== 'ERR' ? { startTime: now } : {}),
-      ...(isSettled({ statusCode: status }) ? { completionTime: now } : {}),
-    },
-    ...(isSettled({ statusCode: status }) ? { attempt: { ended: 1 } } : {}),
-    ...who(asked),
-  })
+  const ends = isSettled({ statusCode: status })
+  const job = {
+    ...news,
+    status,
+    customStatus: code === undefined ? text : null,
+    ...(runs && row.startTime === null && status !== 'ABT' && status !== 'ERR' ? { startTime: now } : {}),
+    ...(ends ? { completionTime: now } : {}),
+  }
+  await apply(tx, [row], now, { job, ...(ends ? { attempt: { ended: 1 } } : {}), ...who(asked) }, () => [])
 }
 
 /** Whether the job's scheduler offers an operation, without asking it: a method is there exactly when it is supported. */

@@ -9,6 +9,7 @@ import type { Viewer } from './job-picture.js'
 import { checkOptions } from './options.js'
 import { checkParents } from './parents.js'
 import { JobQuery, type Order } from './query.js'
+import type { Transaction } from './store/database.js'
 import { insertJobs, type NewJob, readJobs } from './store/jobs.js'
 import { readScheduler, readSetting } from './store/schedulers.js'
 
@@ -110,11 +111,12 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
     const { database } = this.#core
     const jobs: NewJob[] = []
     for (const [index, options] of list.entries()) jobs.push(await at(index, async () => await this.#check(options)))
-    const ids = await database.write(async (tx) => {
+    const work = async (tx: Transaction): Promise<number[]> => {
       for (const [index, job] of jobs.entries())
         await at(index, async () => await checkParents(this.#core, this.#viewer, tx, job))
       return await insertJobs(database, tx, jobs)
-    })
+    }
+    const ids = await database.write(work, { alone: jobs.length > 1 })
     this.#core.committed()
     return (await readJobs(database, ids)).map((whole) => new Job(this.#core, this.#viewer, whole))
   }

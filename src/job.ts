@@ -46,7 +46,7 @@ export class Job extends JobPicture {
         const ids = await insertJobs(this.core.database, tx, [job])
         const { statusMessage, progress } = pending
         if (statusMessage !== undefined || progress !== undefined)
-          await updateFields(tx, ids[0] as number, { statusMessage, progress })
+          await updateFields(tx, [ids[0] as number], { statusMessage, progress })
         return ids
       })
       this.unsaved = undefined
@@ -55,7 +55,7 @@ export class Job extends JobPicture {
       this.#demand('edit')
       await this.core.database.write(async (tx) => {
         const row = await this.#current(tx)
-        await updateFields(tx, row.id, pending)
+        await updateFields(tx, [row.id], pending)
         const now = await nowIn(this.core.database, tx)
         await insertEvents(tx, now, [
           { kind: 'edited', app: row.app, jobId: row.id, data: { fields: Object.keys(pending), ...this.#by() } },
@@ -105,10 +105,10 @@ export class Job extends JobPicture {
   async delete(options: { readonly stop?: boolean } = {}): Promise<void> {
     this.#demand('delete')
     if (this.unsaved) throw new TelestoError('job_not_saved', 'The job was never saved.', { field: 'id' })
-    await this.#commit(
-      'delete',
-      async (tx, row) => await actions.remove(this.core, tx, row, options.stop === true, this.#by()),
-    )
+    await this.#commit('delete', async (tx, row) => {
+      await actions.remove({ stop: options.stop === true })(this.core, tx, [row], this.#by())
+      await actions.refuseToOrphan(tx, [row.id])
+    })
   }
 
   /** Asks for an earlier poll; with `wait` (milliseconds) resolves after the next answered one, or at the end of the wait. */
@@ -167,9 +167,9 @@ export class Job extends JobPicture {
     return this.row.attemptId === null ? [] : await readParts(this.core.database, this.row.attemptId)
   }
 
-  async #act(action: Exclude<Action, 'read' | 'edit'>, commit: typeof actions.stop): Promise<void> {
+  async #act(action: Exclude<Action, 'read' | 'edit'>, carryOut: actions.JobAction): Promise<void> {
     this.#demand(action)
-    await this.#commit(action, async (tx, row) => await commit(this.core, tx, row, this.#by()))
+    await this.#commit(action, async (tx, row) => await carryOut(this.core, tx, [row], this.#by()))
     await this.#take(this.row.id)
   }
 
@@ -217,10 +217,10 @@ export class Job extends JobPicture {
   }
 }
 
-/** Writes edited fields of one job: its columns, and the rows that belong to it. `{id}` in a name becomes the job's id. */
+/** Writes edited fields of jobs: their columns, and the rows that belong to them. `{id}` in a name becomes the job's id. */
 export const updateFields = async (
   tx: Transaction,
-  id: number,
+  ids: readonly number[],
   pending: Partial<Record<string, unknown>>,
 ): Promise<void> => {
   const columns = {
@@ -234,15 +234,13 @@ export const updateFields = async (
   if (sets.length > 0) {
     const list = sets
       .map(([field, column], index) => {
-        const value = `$${index + 2}`
+        const value = `$${index + 1}`
         return `${column} = ${field === 'name' ? `REPLACE(${value}, '{id}', CAST(id AS TEXT))` : value}`
       })
       .join(', ')
-    await tx.run(`UPDATE telesto_jobs SET ${list} WHERE id = $1`, [
-      id,
-      ...sets.map(([field]) => pending[field] as string),
-    ])
+    const values = sets.map(([field]) => pending[field] as string)
+    await tx.run(`UPDATE telesto_jobs SET ${list} WHERE id IN (${ids.join(', ')})`, values)
   }
   const { groups, tags } = pending as { groups?: readonly string[]; tags?: Readonly<Record<string, string>> }
-  await replaceBelongings(tx, id, { ...(groups ? { groups } : {}), ...(tags ? { tags } : {}) })
+  await replaceBelongings(tx, ids, { ...(groups ? { groups } : {}), ...(tags ? { tags } : {}) })
 }

@@ -15,5 +15,5 @@ export const processing =
     const job = new Job(core, undefined, whole)
     await functionOf(whole.row.app, name)?.(job, context)
     const pending = job.pendingChanges()
-    return async (tx) => await updateFields(tx, job.id, pending)
+    return async (tx) => await updateFields(tx, [job.id], pending)
   }

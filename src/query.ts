@@ -1,5 +1,6 @@
 import { type Action, visibleTo } from './access.js'
 import * as actions from './actions.js'
+import { ALLOWED } from './allowed.js'
 import type { Core } from './core.js'
 import { JobDoesNotExist, MultipleJobsReturned, TelestoError } from './errors.js'
 import { type Condition, condition, type JobFilter } from './filters.js'
@@ -16,8 +17,8 @@ import {
   ORDER_COLUMNS,
   type OrderField,
   type Page,
-  readJobRow,
   readJobs,
+  type WholeJob,
 } from './store/jobs.js'
 
 /** A field to order by, ascending; with "-" before it, descending. Ties are broken by id. */
@@ -40,8 +41,8 @@ interface Plan {
 }
 
 const START: Plan = { filters: [], excluded: [], order: 'id', offset: 0, limit: null }
-/** So many jobs are in memory at once while a query is iterated. */
-const PAGE = 500
+/** So many jobs are in memory at once while a query is iterated or acted on. */
+const CHUNK = 500
 
 /**
  * A lazy list of jobs: nothing is asked before it is awaited, iterated, counted or acted on, and each time anew. Every method
@@ -104,8 +105,8 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
   async *[Symbol.asyncIterator](): AsyncIterator<Job> {
     const where = this.#where()
     const ids = where ? await findJobIds(this.#core.database, where, this.#page) : []
-    for (let start = 0; start < ids.length; start += PAGE) {
-      const chunk = ids.slice(start, start + PAGE)
+    for (let start = 0; start < ids.length; start += CHUNK) {
+      const chunk = ids.slice(start, start + CHUNK)
       const found = await readJobs(this.#core.database, chunk)
       const byId = new Map(found.map((whole) => [whole.row.id, whole]))
       for (const id of chunk) {
@@ -160,43 +161,79 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
     }
     if (Object.keys(pending).length === 0) return 0
     const fields = Object.keys(pending)
-    return await this.#change('edit', async (tx, now, jobs) => {
-      for (const job of jobs) await updateFields(tx, job.id, pending)
-      const events = jobs.map(({ id, app }) => ({
-        kind: 'edited' as const,
-        app,
-        jobId: id,
-        data: { fields, ...this.#by },
-      }))
-      await insertEvents(tx, now, events)
+    return await this.#carryOut('edit', async (_core, tx, rows) => {
+      await updateFields(
+        tx,
+        rows.map(({ id }) => id),
+        pending,
+      )
+      const data = { fields, ...this.#by }
+      const events = rows.map(({ id, app }) => ({ kind: 'edited' as const, app, jobId: id, data }))
+      await insertEvents(tx, await nowIn(this.#core.database, tx), events)
     })
   }
 
-  /** Deletes every job that matches; none at all if one of them is active (`job_is_active`). Answers how many. */
-  async delete(): Promise<number> {
-    return await this.#change('delete', async (tx, now, jobs) => {
-      // Children are younger than their parents, and go first.
-      for (const { id } of jobs.toSorted((a, b) => b.id - a.id))
-        await actions.remove(this.#core, tx, (await readJobRow(tx, id)) as JobRow, false, this.#by)
-      if (this.#viewer) await insertAudit(tx, now, this.#viewer.id, 'delete', jobs)
+  /** Commits the order to run for every job that matches and was never executed; answers how many those were. */
+  async execute(): Promise<number> {
+    return await this.#carryOut('execute', actions.execute, ALLOWED.execute)
+  }
+  /** Asks for the end of every job that matches and is active; answers how many those were. */
+  async stop(): Promise<number> {
+    return await this.#carryOut('stop', actions.stop, ALLOWED.stop)
+  }
+  /**
+   * Deletes every job that matches; with `stop`, active ones are stopped first, without it none at all is deleted if one of
+   * them is active (`job_is_active`). Nor if a job that stays waits for one of them (`job_has_children`). Answers how many.
+   */
+  async delete(options: { readonly stop?: boolean } = {}): Promise<number> {
+    const gone: number[] = []
+    const remove = actions.remove({ stop: options.stop === true })
+    const collecting: actions.JobAction = async (core, tx, rows, asked) => {
+      await remove(core, tx, rows, asked)
+      for (const { id } of rows) gone.push(id)
+    }
+    return await this.#carryOut('delete', collecting, undefined, async (tx) => {
+      for (let start = 0; start < gone.length; start += CHUNK)
+        await actions.refuseToOrphan(tx, gone.slice(start, start + CHUNK))
     })
   }
 
-  /** Does something to all jobs that match, in one transaction with finding them; answers how many. */
-  async #change(
+  /**
+   * Does something to all jobs that match (and are wanted), in one transaction with finding them, a constant number of
+   * statements for each chunk of them. Answers how many they were. Throws `forbidden`, and nothing is done, for one of them.
+   */
+  async #carryOut(
     action: Action,
-    work: (tx: Transaction, now: number, jobs: readonly Job[]) => Promise<void>,
+    carryOut: actions.JobAction,
+    wanted: (row: JobRow) => boolean = () => true,
+    finish: (tx: Transaction) => Promise<void> = async () => {},
   ): Promise<number> {
     const { database } = this.#core
-    const count = await database.write(async (tx) => {
-      const jobs = await this.#jobs(tx)
-      const denied = jobs.find((job) => !job.permits(action))
-      if (denied) throw new TelestoError('forbidden', `You may not ${action} job ${denied.id}.`, { field: 'action' })
-      await work(tx, await nowIn(database, tx), jobs)
-      return jobs.length
-    })
+    const where = this.#where()
+    if (where === null) return 0
+    const work = async (tx: Transaction): Promise<number> => {
+      const ids = await findJobIds(tx, where, this.#page)
+      let count = 0
+      for (let start = 0; start < ids.length; start += CHUNK) {
+        const found = await readJobs(tx, ids.slice(start, start + CHUNK))
+        const chosen = found.filter(({ row }) => wanted(row))
+        this.#demand(action, chosen)
+        const rows = chosen.map(({ row }) => row)
+        await carryOut(this.#core, tx, rows, this.#by)
+        if (this.#viewer) await insertAudit(tx, await nowIn(database, tx), this.#viewer.id, action, rows)
+        count += rows.length
+      }
+      await finish(tx)
+      return count
+    }
+    const count = await database.write(work, { alone: true })
     this.#core.committed()
     return count
+  }
+  #demand(action: Action, jobs: readonly WholeJob[]): void {
+    const denied = jobs.find((whole) => !new Job(this.#core, this.#viewer, whole).permits(action))
+    if (!denied) return
+    throw new TelestoError('forbidden', `You may not ${action} job ${denied.row.id}.`, { field: 'action' })
   }
   get #by(): { readonly by?: string } {
     return this.#viewer ? { by: this.#viewer.id } : {}

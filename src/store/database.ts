@@ -1,6 +1,5 @@
 import type { Sequelize } from 'sequelize'
 import type { Models } from './models.js'
-import type { WriteOptions } from './write-queue.js'
 
 /** What a column can hold on every supported database. Times are milliseconds since 1970; JSON is text. */
 export type Value = string | number | null
@@ -12,6 +11,11 @@ export interface Transaction {
   all<T extends object = Row>(sql: string, params?: readonly Value[]): Promise<T[]>
   /** The number of rows that the statement inserted, changed or deleted. */
   run(sql: string, params?: readonly Value[]): Promise<number>
+}
+
+export interface WriteOptions {
+  /** Shares its transaction with nobody: it is long, and others would wait for its end to be committed. */
+  readonly alone?: boolean
 }
 
 /**

@@ -302,13 +302,19 @@ const insertBelongings = async (
   )
 }
 
-/** Replaces the groups or tags of one job. */
+/** Replaces the groups or tags of jobs. */
 export const replaceBelongings = async (
   tx: Transaction,
-  id: number,
+  ids: readonly number[],
   changed: { readonly groups?: readonly string[]; readonly tags?: Readonly<Record<string, string>> },
 ): Promise<void> => {
-  if (changed.groups) await tx.run('DELETE FROM telesto_groups WHERE job_id = $1', [id])
-  if (changed.tags) await tx.run('DELETE FROM telesto_tags WHERE job_id = $1', [id])
-  await insertBelongings(tx, [id], [{ groups: changed.groups ?? [], tags: changed.tags ?? {}, parents: [] }])
+  const these = `job_id IN (${ids.join(', ')})`
+  if (changed.groups) await tx.run(`DELETE FROM telesto_groups WHERE ${these}`)
+  if (changed.tags) await tx.run(`DELETE FROM telesto_tags WHERE ${these}`)
+  const belongings = { groups: changed.groups ?? [], tags: changed.tags ?? {}, parents: [] }
+  await insertBelongings(
+    tx,
+    ids,
+    ids.map(() => belongings),
+  )
 }

@@ -2,12 +2,12 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Sequelize, Transaction as SequelizeTransaction } from 'sequelize'
 import type { Clock } from '../clock.js'
 import { TelestoError } from '../errors.js'
-import type { Database, Row, Transaction, Value } from './database.js'
+import type { Database, Row, Transaction, Value, WriteOptions } from './database.js'
 import { type Handle, type Outcome, patiently } from './handle.js'
 import { defineModels, type Models } from './models.js'
 import { createDialectModule, type HandlePool } from './sqlite.js'
 import { databaseError, isSqliteError } from './sqlite-errors.js'
-import { createWriteQueue, type WriteOptions, type WriteQueue, type Writer } from './write-queue.js'
+import { createWriteQueue, type WriteQueue, type Writer } from './write-queue.js'
 
 // The engine is synchronous: after so many milliseconds at a stretch, timers and sockets have their turn.
 const STRETCH = 4

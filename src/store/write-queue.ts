@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { Transaction } from './database.js'
+import type { Transaction, WriteOptions } from './database.js'
 
 /** One connection that writes, step by step. What a step throws is what the callers of write() are told. */
 export interface Writer {
@@ -16,11 +16,6 @@ export interface Writer {
   statements(check: () => void): Transaction
   /** What undid the whole transaction behind its back, where something did: a full disk, a lost connection. */
   broken(): unknown
-}
-
-export interface WriteOptions {
-  /** Shares its transaction with nobody: it is long, and others would wait for its end to be committed. */
-  readonly alone?: boolean
 }
 
 /** Runs works in transactions, one after the other. */
