@@ -144,9 +144,17 @@ const tables = [
     scheduler_id INTEGER,
     data TEXT NOT NULL DEFAULT '{}'
   )`,
+  // With a copy of what lists are ordered by, kept by triggers: so the jobs of a group have indexes of their own.
   `telesto_groups (
     job_id INTEGER NOT NULL REFERENCES telesto_jobs (id) ON DELETE CASCADE,
     name TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    job_name TEXT NOT NULL,
+    status_code TEXT NOT NULL,
+    creation_time BIGINT NOT NULL,
+    execute_time BIGINT,
+    start_time BIGINT,
+    completion_time BIGINT,
     PRIMARY KEY (job_id, name)
   )`,
   `telesto_tags (
@@ -173,11 +181,13 @@ const tables = [
   )`,
 ]
 
-// Every order that a list offers, over all apps (an administrator), within an app, and for one owner.
+// Every order that a list offers, over all apps (an administrator), within an app, for one owner, and for a group.
 const orders = ['id', 'name', 'status_code', 'creation_time', 'execute_time', 'start_time', 'completion_time']
 const lists = orders.flatMap((order) => {
   const then = order === 'id' ? 'id' : `${order}, id`
+  const ofGroup = order === 'id' ? 'job_id' : `${order === 'name' ? 'job_name' : order}, job_id`
   return [
+    `telesto_groups_${order} ON telesto_groups (name, ${ofGroup})`,
     `telesto_jobs_app_${order} ON telesto_jobs (app, ${then}) WHERE deleted_at IS NULL`,
     `telesto_jobs_user_${order} ON telesto_jobs (user_id, ${then}) WHERE deleted_at IS NULL`,
     ...(order === 'id' ? [] : [`telesto_jobs_${order} ON telesto_jobs (${then}) WHERE deleted_at IS NULL`]),
@@ -196,10 +206,22 @@ const indexes = [
   'telesto_strays_due ON telesto_strays (scheduler_id, due_at)',
   'telesto_events_job ON telesto_events (job_id, id)',
   'telesto_events_at ON telesto_events (at)',
-  'telesto_groups_name ON telesto_groups (name, job_id)',
+  'telesto_groups_user ON telesto_groups (name, user_id)',
   'telesto_tags_value ON telesto_tags (name, value, job_id)',
   'telesto_parents_parent ON telesto_parents (parent_id)',
   'telesto_audit_job ON telesto_audit (job_id, id)',
+]
+
+const triggers = [
+  `telesto_groups_follow AFTER UPDATE OF name, status_code, execute_time, start_time, completion_time ON telesto_jobs
+   BEGIN
+     UPDATE telesto_groups SET job_name = NEW.name, status_code = NEW.status_code, execute_time = NEW.execute_time,
+       start_time = NEW.start_time, completion_time = NEW.completion_time WHERE job_id = NEW.id;
+   END`,
+  `telesto_groups_go AFTER UPDATE OF deleted_at ON telesto_jobs WHEN NEW.deleted_at IS NOT NULL
+   BEGIN
+     DELETE FROM telesto_groups WHERE job_id = NEW.id;
+   END`,
 ]
 
 /** The whole domain: jobs, attempts with their orders, parts, strays, events, groups, tags, parents, schedulers, settings, audit. */
@@ -208,6 +230,7 @@ export const jobs: Migration = {
   async up({ run }) {
     for (const table of tables) await run(`CREATE TABLE ${table}`)
     for (const index of indexes) await run(`CREATE INDEX ${index}`)
+    for (const trigger of triggers) await run(`CREATE TRIGGER ${trigger}`)
   },
   async down({ run }) {
     for (const table of tables.toReversed()) await run(`DROP TABLE ${table.slice(0, table.indexOf(' '))}`)

@@ -44,6 +44,15 @@ export type JobFilter = Partial<Fields> &
 export interface Condition {
   readonly sql: string
   readonly params: readonly Value[]
+  /** The same as a union, where it is one: such a list is merged from an index of each of its sources. */
+  readonly union?: Union
+}
+
+/** All jobs of these users and of these groups, for which `rest` holds. */
+export interface Union {
+  readonly users: readonly string[]
+  readonly groups: readonly string[]
+  readonly rest: Condition
 }
 
 type Make = (value: unknown, field: string, bind: (value: Value) => string) => string
@@ -220,6 +229,12 @@ const MAX_VALUES = 5000
 
 /** All of `filters` and none of `excluded`, as SQL over telesto_jobs j. Throws TelestoError `unknown_field` or `invalid`. */
 export const condition = (filters: readonly JobFilter[], excluded: readonly JobFilter[] = []): Condition => {
+  const whole = conditionOf(filters, excluded)
+  const union = unionOf(filters, excluded)
+  return union ? { ...whole, union } : whole
+}
+
+const conditionOf = (filters: readonly JobFilter[], excluded: readonly JobFilter[]): Condition => {
   const params: Value[] = []
   const bind = (value: Value): string => `$${params.push(value)}`
   const tests = [
@@ -230,4 +245,37 @@ export const condition = (filters: readonly JobFilter[], excluded: readonly JobF
     throw new TelestoError('invalid', `The filters name more than ${MAX_VALUES} values.`, { field: 'filter' })
   }
   return { sql: all(tests), params }
+}
+
+/** So many sources are merged; of more, the list is looked through. */
+const MAX_SOURCES = 50
+
+/** What a viewer sees (their own jobs or those of their groups), or the jobs of groups: each source has its index. */
+const unionOf = (filters: readonly JobFilter[], excluded: readonly JobFilter[]): Union | undefined => {
+  // A few jobs by their ids are looked at one by one.
+  if (filters.some((filter) => filter.id !== undefined || filter.parentId !== undefined)) return undefined
+  for (const field of ['groups', 'or'] as const) {
+    for (const [index, filter] of filters.entries()) {
+      const sources = field in filter ? sourcesOf(field === 'or' ? filter.or : [{ groups: filter.groups }]) : undefined
+      if (!sources || sources.users.length + sources.groups.length > MAX_SOURCES) continue
+      const { [field]: _, ...others } = filter
+      return { ...sources, rest: conditionOf(filters.with(index, others), excluded) }
+    }
+  }
+  return undefined
+}
+
+/** The users and groups of alternatives that name nothing else. */
+const sourcesOf = (alternatives: unknown): Pick<Union, 'users' | 'groups'> | undefined => {
+  const users = new Set<string>()
+  const groups = new Set<string>()
+  for (const alternative of many(alternatives)) {
+    const [only, another] = Object.entries(alternative as object)
+    if (!only || another || (only[0] !== 'user' && only[0] !== 'groups')) return undefined
+    for (const name of many(only[1])) {
+      if (typeof name !== 'string') return undefined
+      ;(only[0] === 'user' ? users : groups).add(name)
+    }
+  }
+  return { users: [...users], groups: [...groups] }
 }

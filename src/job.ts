@@ -12,7 +12,6 @@ import { nowIn, type Transaction } from './store/database.js'
 import { insertAudit, insertEvents } from './store/events.js'
 import { type AttemptHistory, readAttempts, readParts, type StoredPart } from './store/history.js'
 import {
-  findJobs,
   insertJobs,
   type JobRow,
   type NewJob,
@@ -21,6 +20,7 @@ import {
   replaceBelongings,
   type WholeJob,
 } from './store/jobs.js'
+import { findJobs } from './store/list.js'
 import { waitForAnswer } from './wait.js'
 
 /**

@@ -3,7 +3,8 @@ import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
 import type { Viewer } from './job-picture.js'
 import type { Transaction } from './store/database.js'
-import { findJobIds, type NewJob } from './store/jobs.js'
+import type { NewJob } from './store/jobs.js'
+import { findJobIds } from './store/list.js'
 
 /** The parents of a new job are jobs of its app that its creator sees. Throws TelestoError `unknown_parent`. */
 export const checkParents = async (

@@ -9,17 +9,8 @@ import type { Viewer } from './job-picture.js'
 import { check, FIELDS, toJson } from './options.js'
 import { nowIn, type Transaction } from './store/database.js'
 import { insertAudit, insertEvents } from './store/events.js'
-import {
-  countJobs,
-  findJobIds,
-  findJobs,
-  type JobRow,
-  ORDER_COLUMNS,
-  type OrderField,
-  type Page,
-  readJobs,
-  type WholeJob,
-} from './store/jobs.js'
+import { type JobRow, readJobs, type WholeJob } from './store/jobs.js'
+import { countJobs, findJobIds, findJobs, ORDER_COLUMNS, type OrderField, type Page } from './store/list.js'
 
 /** A field to order by, ascending; with "-" before it, descending. Ties are broken by id. */
 export type Order = OrderField | `-${OrderField}`

@@ -1,4 +1,3 @@
-import type { Condition } from '../filters.js'
 import type { StatusCode } from '../status.js'
 import { type Database, nowIn, type Transaction, type Value } from './database.js'
 import { insertEvents } from './events.js'
@@ -99,7 +98,8 @@ const ATTEMPT_COLUMNS = [
 ]
 const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
 
-const SELECT = `SELECT ${[
+/** Every column of JobRow, of telesto_jobs j and its current attempt a. */
+export const SELECT = `SELECT ${[
   ...JOB_COLUMNS.map((name) => `j.${name} AS "${camel(name)}"`),
   ...ATTEMPT_COLUMNS.map((name) => `a.${name} AS "${camel(name)}"`),
   'a.number AS "attemptNumber"',
@@ -107,56 +107,6 @@ const SELECT = `SELECT ${[
 ].join(', ')} FROM telesto_jobs j LEFT JOIN telesto_attempts a ON a.id = j.attempt_id`
 
 type Reader = Pick<Transaction, 'all'>
-
-/** The orders that a list offers, each with its index. */
-export const ORDER_COLUMNS = {
-  id: 'j.id',
-  name: 'j.name',
-  status: 'j.status_code',
-  creationTime: 'j.creation_time',
-  executeTime: 'j.execute_time',
-  startTime: 'j.start_time',
-  completionTime: 'j.completion_time',
-} as const
-export type OrderField = keyof typeof ORDER_COLUMNS
-
-/** Which part of a list, and in which order. Ties are broken by id. */
-export interface Page {
-  readonly order: OrderField
-  readonly descending: boolean
-  readonly offset: number
-  /** null: to the end. */
-  readonly limit: number | null
-}
-const pageSql = (page: Page): string => {
-  const direction = page.descending ? 'DESC' : 'ASC'
-  const by = page.order === 'id' ? `j.id ${direction}` : `${ORDER_COLUMNS[page.order]} ${direction}, j.id ${direction}`
-  const part = page.limit === null && page.offset === 0 ? '' : ` LIMIT ${page.limit ?? -1} OFFSET ${page.offset}`
-  return `ORDER BY ${by}${part}`
-}
-
-/** A page of a list with everything that its rows need: four statements whatever its size. */
-export const findJobs = async (reader: Reader, where: Condition, page: Page): Promise<WholeJob[]> => {
-  const sql = `${SELECT} WHERE j.deleted_at IS NULL AND ${where.sql} ${pageSql(page)}`
-  return await withBelongings(reader, await reader.all<JobRow>(sql, where.params))
-}
-
-/** How many jobs match; counting stops at `cap`. */
-export const countJobs = async (reader: Reader, where: Condition, cap?: number): Promise<number> => {
-  const from = `FROM telesto_jobs j WHERE j.deleted_at IS NULL AND ${where.sql}`
-  const sql =
-    cap === undefined
-      ? `SELECT COUNT(*) AS n ${from}`
-      : `SELECT COUNT(*) AS n FROM (SELECT 1 ${from} LIMIT ${Math.trunc(cap)}) AS counted`
-  const [row] = await reader.all<{ n: number }>(sql, where.params)
-  return Number(row?.n ?? 0)
-}
-
-/** The ids alone. */
-export const findJobIds = async (reader: Reader, where: Condition, page: Page): Promise<number[]> => {
-  const sql = `SELECT j.id AS id FROM telesto_jobs j WHERE j.deleted_at IS NULL AND ${where.sql} ${pageSql(page)}`
-  return (await reader.all<{ id: number }>(sql, where.params)).map((row) => row.id)
-}
 
 /** One row, also of a job that is being deleted. */
 export const readJobRow = async (reader: Reader, id: number): Promise<JobRow | undefined> =>
@@ -179,7 +129,8 @@ export const readJobs = async (reader: Reader, ids: readonly number[]): Promise<
   return jobs
 }
 
-const withBelongings = async (reader: Reader, rows: readonly JobRow[]): Promise<WholeJob[]> => {
+/** With their groups, tags and parents: three statements whatever their number. */
+export const withBelongings = async (reader: Reader, rows: readonly JobRow[]): Promise<WholeJob[]> => {
   if (rows.length === 0) return []
   const of = `job_id IN (${rows.map((row) => row.id).join(', ')})`
   const groups = await reader.all<{ id: number; name: string }>(
@@ -255,7 +206,22 @@ export const insertJobs = async (database: Database, tx: Transaction, jobs: read
       `UPDATE telesto_jobs SET name = REPLACE(name, '{id}', CAST(id AS TEXT)) WHERE id IN (${named.join(', ')})`,
     )
   }
-  await insertBelongings(tx, ids, jobs)
+  const belonging = (rowsOf: (job: NewJob, id: number) => readonly (readonly Value[])[]) =>
+    jobs.flatMap((job, index) => rowsOf(job, ids[index] as number))
+  const groups = belonging((job, id) => {
+    const name = job.name.replaceAll('{id}', `${id}`)
+    return job.groups.map((group) => [id, group, job.user, name, 'PEN', now])
+  })
+  await insertRows(
+    tx,
+    'telesto_groups',
+    ['job_id', 'name', 'user_id', 'job_name', 'status_code', 'creation_time'],
+    groups,
+  )
+  const tags = belonging((job, id) => Object.entries(job.tags).map(([name, value]) => [id, name, value]))
+  await insertRows(tx, 'telesto_tags', ['job_id', 'name', 'value'], tags)
+  const parents = belonging((job, id) => job.parents.map((parent) => [id, parent]))
+  await insertRows(tx, 'telesto_parents', ['job_id', 'parent_id'], parents)
   await insertEvents(
     tx,
     now,
@@ -264,57 +230,24 @@ export const insertJobs = async (database: Database, tx: Transaction, jobs: read
   return ids
 }
 
-const insertBelongings = async (
-  tx: Transaction,
-  ids: readonly number[],
-  jobs: readonly Pick<NewJob, 'groups' | 'tags' | 'parents'>[],
-): Promise<void> => {
-  const rows = <T>(
-    of: (job: Pick<NewJob, 'groups' | 'tags' | 'parents'>) => readonly T[],
-    row: (id: number, one: T) => Value[],
-  ) => jobs.flatMap((job, index) => of(job).map((one) => row(ids[index] as number, one)))
-  await insertRows(
-    tx,
-    'telesto_groups',
-    ['job_id', 'name'],
-    rows(
-      (job) => job.groups,
-      (id, name) => [id, name],
-    ),
-  )
-  await insertRows(
-    tx,
-    'telesto_tags',
-    ['job_id', 'name', 'value'],
-    rows(
-      (job) => Object.entries(job.tags),
-      (id, [name, value]) => [id, name, value],
-    ),
-  )
-  await insertRows(
-    tx,
-    'telesto_parents',
-    ['job_id', 'parent_id'],
-    rows(
-      (job) => job.parents,
-      (id, parent) => [id, parent],
-    ),
-  )
-}
-
 /** Replaces the groups or tags of jobs. */
 export const replaceBelongings = async (
   tx: Transaction,
   ids: readonly number[],
-  changed: { readonly groups?: readonly string[]; readonly tags?: Readonly<Record<string, string>> },
+  { groups, tags }: { readonly groups?: readonly string[]; readonly tags?: Readonly<Record<string, string>> },
 ): Promise<void> => {
-  const these = `job_id IN (${ids.join(', ')})`
-  if (changed.groups) await tx.run(`DELETE FROM telesto_groups WHERE ${these}`)
-  if (changed.tags) await tx.run(`DELETE FROM telesto_tags WHERE ${these}`)
-  const belongings = { groups: changed.groups ?? [], tags: changed.tags ?? {}, parents: [] }
-  await insertBelongings(
-    tx,
-    ids,
-    ids.map(() => belongings),
-  )
+  const these = ids.join(', ')
+  if (groups) await tx.run(`DELETE FROM telesto_groups WHERE job_id IN (${these})`)
+  for (const group of groups ?? []) {
+    await tx.run(
+      `INSERT INTO telesto_groups (job_id, name, user_id, job_name, status_code, creation_time, execute_time, start_time, completion_time)
+       SELECT id, $1, user_id, name, status_code, creation_time, execute_time, start_time, completion_time
+       FROM telesto_jobs WHERE id IN (${these})`,
+      [group],
+    )
+  }
+  if (!tags) return
+  await tx.run(`DELETE FROM telesto_tags WHERE job_id IN (${these})`)
+  const rows = ids.flatMap((id) => Object.entries(tags).map(([name, value]) => [id, name, value]))
+  await insertRows(tx, 'telesto_tags', ['job_id', 'name', 'value'], rows)
 }

@@ -148,7 +148,17 @@ const TABLES: Readonly<Record<string, ModelAttributes>> = {
     schedulerId: integer,
     data: text,
   },
-  telesto_groups: { jobId: key(integer), name: key(text) },
+  telesto_groups: {
+    jobId: key(integer),
+    name: key(text),
+    userId: text,
+    jobName: text,
+    statusCode: text,
+    creationTime: time,
+    executeTime: time,
+    startTime: time,
+    completionTime: time,
+  },
   telesto_tags: { jobId: key(integer), name: key(text), value: text },
   telesto_parents: { jobId: key(integer), parentId: key(integer) },
   telesto_audit: {

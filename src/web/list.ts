@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { TelestoError } from '../errors.js'
 import type { JobFilter } from '../filters.js'
 import type { JobQuery, Order } from '../query.js'
-import { ORDER_COLUMNS, type OrderField } from '../store/jobs.js'
+import { ORDER_COLUMNS, type OrderField } from '../store/list.js'
 import type { UserView } from '../user-view.js'
 
 /** Counting stops here: "10,000+" tells as much, and costs the same whatever the size of the table. */

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import type { Job, User } from '../../src/index.js'
 import type { Order } from '../../src/query.js'
 import { Handle } from '../../src/store/handle.js'
-import { ORDER_COLUMNS, type OrderField } from '../../src/store/jobs.js'
+import { ORDER_COLUMNS, type OrderField } from '../../src/store/list.js'
 import { sharedTelesto } from '../fixture.js'
 
 const shared = sharedTelesto()
@@ -27,7 +27,7 @@ const planOf = async (query: PromiseLike<Job[]>): Promise<string> => {
 
 describe('every order that a list offers has its index', () => {
   const columns = Object.entries(ORDER_COLUMNS).map(
-    ([field, column]) => [field as OrderField, column.slice(2)] as const,
+    ([field, { ofJob }]) => [field as OrderField, ofJob.slice(2)] as const,
   )
   const orders = columns.flatMap(([field, column]): [Order, string][] => [
     [field, column],
@@ -46,6 +46,23 @@ describe('every order that a list offers has its index', () => {
     expect(owned).toMatch(new RegExp(`^SEARCH j USING INDEX telesto_jobs_user_${column} \\(user_id=\\?\\)`))
     for (const plan of [all, within, owned]) expect(plan).not.toContain('TEMP B-TREE')
   })
+
+  test.each(orders)(
+    '%s: what a member of groups sees is merged from an index of each source',
+    async (order, column) => {
+      const ada = shared.telesto.as({ id: 'ada', groups: ['hydro', 'ops'] })
+      const [list = ''] = await statementsOf(() => ada.query().orderBy(order).slice(0, 50))
+      const plan = shared.sql(`EXPLAIN QUERY PLAN ${list.replace(/\$\d+/g, "'x'")}`).map((step) => String(step.detail))
+      const sources = plan.filter((step) => /^SEARCH [jg] USING/.test(step))
+      expect(sources).toEqual([
+        expect.stringMatching(new RegExp(`^SEARCH j USING .*INDEX telesto_jobs_user_${column} \\(user_id=`)),
+        ...Array(2).fill(
+          expect.stringMatching(new RegExp(`^SEARCH g USING .*INDEX telesto_groups_${column} \\(name=`)),
+        ),
+        expect.stringMatching(/^SEARCH j USING INTEGER PRIMARY KEY/),
+      ])
+    },
+  )
 
   test('the current attempt of each is found by its id', async () => {
     const app = await shared.newApp()
