@@ -8,6 +8,7 @@ import { nowIn, type Transaction } from './store/database.js'
 import { insertEvents, type NewEvent } from './store/events.js'
 import { insertRows } from './store/insert.js'
 import { type JobRow, readJobRow } from './store/jobs.js'
+import { youngestParents } from './store/parents.js'
 import { readScheduler, readSchedulerOfMachine, readSetting, type SchedulerRow } from './store/schedulers.js'
 import { type AttemptChange, type Change, changeAll, type JobChange, type OrderName } from './store/transition.js'
 
@@ -109,7 +110,10 @@ const schedulerOf = async (core: Core, tx: Transaction, row: JobRow): Promise<Sc
   )
 }
 
-/** New attempts, committed with their order to submit: from here on the jobs run, whatever happens to this process. */
+/**
+ * New attempts, committed with their order to submit: from here on the jobs run, whatever happens to this process. Where they
+ * have parents, a sweep (engine/children.ts) sees whether these let them.
+ */
 const start = async (
   core: Core,
   tx: Transaction,
@@ -119,11 +123,15 @@ const start = async (
   asked: Asked,
 ): Promise<void> => {
   const schedulerFor = await schedulersOf(core, tx, rows)
+  const parents = await youngestParents(
+    tx,
+    rows.map(({ id }) => id),
+  )
   const next = (row: JobRow): number => (row.attemptNumber ?? 0) + 1
   await insertRows(
     tx,
     'telesto_attempts',
-    ['job_id', 'number', 'token', 'job_type', 'scheduler_id', 'workdir', 'order_name', 'order_due_at'],
+    ['job_id', 'number', 'token', 'job_type', 'scheduler_id', 'workdir', 'order_name', 'order_due_at', 'waits_for'],
     rows.map((row) => {
       const workspace = row.workspace || defaultWorkspace(core.jobsRoot, row.app, row.userId)
       const scheduler = schedulerFor(row)
@@ -136,6 +144,7 @@ const start = async (
         attemptDirectory(workspace, row.id, next(row)),
         scheduler ? 'submit' : null,
         now,
+        parents.get(row.id) ?? null,
       ]
     }),
   )

@@ -193,6 +193,8 @@ export const RESERVED_OPTIONS: readonly string[] = [
   'extendedProperties',
   'processResults',
   'parents',
+  'onParentFailure',
+  'after',
   'tags',
   'workspace',
 ]
@@ -272,6 +274,12 @@ export interface ExecResult {
 
 // --- what createJob accepts, from the adapters passed to createTelesto ------------------------------------------------
 
+/**
+ * 'abort': the job is Aborted with the cause "dependency". 'wait': it waits until the parent was resubmitted and is Complete.
+ * 'run': it runs once all parents have ended, however.
+ */
+export type OnParentFailure = 'abort' | 'wait' | 'run'
+
 /** Options of every job, whatever its type. An adapter's spec may not use these names. */
 export interface JobOptions {
   readonly name: string
@@ -283,8 +291,10 @@ export interface JobOptions {
   readonly scheduler?: string | { readonly id: number; readonly name: string }
   readonly extendedProperties?: Readonly<Record<string, unknown>>
   readonly processResults?: string
-  /** Jobs of the same app that must be Complete first. */
+  /** Jobs of the same app, of any type, that must be Complete first. */
   readonly parents?: readonly number[]
+  /** What becomes of this job when its parents have ended and one of them is not Complete. Default: 'abort'. */
+  readonly onParentFailure?: OnParentFailure
   readonly tags?: Readonly<Record<string, string>>
   /** The directory in which the job's attempts get theirs; absolute, inside the app's roots. Default: one for each user. */
   readonly workspace?: string
@@ -295,3 +305,5 @@ type OptionsOf<S> = {
 }[keyof S & string]
 /** The union over all job types of the adapters: `jobType` decides which options are legal. */
 export type CreateJobOptions<A extends readonly Adapter[]> = { [K in keyof A]: OptionsOf<SpecOf<A[K]>> }[number]
+/** A job among many that bulkCreate makes. `after`: places in the same array of jobs that are its parents too. */
+export type BulkJobOptions<A extends readonly Adapter[]> = CreateJobOptions<A> & { readonly after?: readonly number[] }

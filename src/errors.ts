@@ -7,6 +7,8 @@ const STATUS_OF = {
   unknown_job_type: 400,
   unknown_process_results: 400,
   unknown_parent: 400,
+  /** Jobs that would wait for each other; the message shows the path. */
+  parents_cycle: 400,
   unknown_action: 404,
   unknown_app: 404,
   not_signed_in: 401,

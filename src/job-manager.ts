@@ -1,5 +1,5 @@
 import { checkNames } from './actions.js'
-import type { Adapter, CreateJobOptions, JobOptions } from './adapter.js'
+import type { Adapter, BulkJobOptions, CreateJobOptions, JobOptions } from './adapter.js'
 import { type App, appOf, type Core } from './core.js'
 import { checkWorkspace, defaultWorkspace } from './directories.js'
 import { TelestoError } from './errors.js'
@@ -7,7 +7,7 @@ import type { JobFilter } from './filters.js'
 import { Job } from './job.js'
 import type { Viewer } from './job-picture.js'
 import { checkOptions } from './options.js'
-import { checkParents } from './parents.js'
+import { checkParents, checkPlaces } from './parents.js'
 import { JobQuery, type Order } from './query.js'
 import type { Transaction } from './store/database.js'
 import { insertJobs, type NewJob, readJobs } from './store/jobs.js'
@@ -53,18 +53,24 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
    * Throws TelestoError that names the field; then nothing was stored.
    */
   async createJob(options: CreateJobOptions<A>): Promise<Job> {
+    alone(options)
     return (await this.#create([options], (_index, work) => work()))[0] as Job
   }
 
   /** The same, but unsaved: the first save() or execute() stores it. */
   async buildJob(options: CreateJobOptions<A>): Promise<Job> {
+    alone(options)
     const checked = await this.#check(options)
     await checkParents(this.#core, this.#viewer, this.#core.database, checked)
     return new Job(this.#core, this.#viewer, checked)
   }
 
-  /** Stores many jobs in one transaction: all, or none if one is wrong. The field in the error starts with its place: "3.name". */
-  async bulkCreate(options: readonly CreateJobOptions<A>[]): Promise<Job[]> {
+  /**
+   * Stores many jobs in one transaction: all, or none if one is wrong. The field in the error starts with its place: "3.name".
+   * `after` names parents by their places in the same array: [0, 1]. Throws `parents_cycle`, with the places, where jobs would
+   * wait for each other.
+   */
+  async bulkCreate(options: readonly BulkJobOptions<A>[]): Promise<Job[]> {
     if (!Array.isArray(options)) {
       throw new TelestoError('invalid', 'bulkCreate takes an array of options.', { field: 'options' })
     }
@@ -111,6 +117,7 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
     const { database } = this.#core
     const jobs: NewJob[] = []
     for (const [index, options] of list.entries()) jobs.push(await at(index, async () => await this.#check(options)))
+    checkPlaces(jobs)
     const work = async (tx: Transaction): Promise<number[]> => {
       for (const [index, job] of jobs.entries())
         await at(index, async () => await checkParents(this.#core, this.#viewer, tx, job))
@@ -129,6 +136,14 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
 
 /** What was given, whatever its type. */
 type GivenOptions = JobOptions & { readonly jobType: string }
+
+/** Throws where one job names places in an array of jobs. */
+const alone = (options: object): void => {
+  if ((options as { readonly after?: unknown } | null)?.after === undefined) return
+  const message =
+    'The option after names places in the array of bulkCreate; one job names its parents by their ids: parents.'
+  throw new TelestoError('unknown_field', message, { field: 'after' })
+}
 
 /** Does what concerns one job of a list. */
 type At = <T>(index: number, work: () => Promise<T>) => Promise<T>
@@ -159,11 +174,6 @@ const toNewJob = async (core: Core, app: App, viewer: Viewer, options: GivenOpti
       },
     )
   }
-  if (!needsScheduler && common.parents.length > 0) {
-    throw new TelestoError('invalid', `This ${jobType.name} job runs on no scheduler, so it cannot wait for parents.`, {
-      field: 'parents',
-    })
-  }
   const scheduler = await schedulerOption(core, app, jobType.adapter.type, common.scheduler)
   return {
     app: app.name,
@@ -187,6 +197,8 @@ const toNewJob = async (core: Core, app: App, viewer: Viewer, options: GivenOpti
     groups: common.groups,
     tags: common.tags,
     parents: common.parents,
+    after: common.after,
+    onParentFailure: common.onParentFailure,
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Action, JobOwnership, User } from './access.js'
+import type { OnParentFailure } from './adapter.js'
 import { ALLOWED } from './allowed.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
@@ -79,8 +80,19 @@ export class JobPicture {
   get workspace(): string {
     return this.row.workspace
   }
+  /** The jobs that must be Complete first. They can be changed until the job is executed. */
   get parents(): readonly number[] {
-    return this.whole.parents
+    return this.edit('parents', this.whole.parents)
+  }
+  set parents(ids: readonly number[]) {
+    this.edited.set('parents', check(FIELDS.parents, ids, 'parents'))
+  }
+  /** What becomes of the job when a parent fails. It is looked at when all parents have ended. */
+  get onParentFailure(): OnParentFailure {
+    return this.edit('onParentFailure', this.row.onParentFailure)
+  }
+  set onParentFailure(what: OnParentFailure) {
+    this.edited.set('onParentFailure', check(FIELDS.onParentFailure, what, 'onParentFailure'))
   }
 
   get name(): string {
@@ -151,9 +163,9 @@ export class JobPicture {
   get order(): string | null {
     return this.row.orderName
   }
-  /** Why that order, or the collecting of results, is not finished yet; null where nothing is wrong. */
+  /** Why that order, or the collecting of results, is not finished yet: an error, or a parent. null where nothing hinders it. */
   get waitingFor(): string | null {
-    return this.row.orderError ?? this.row.collectError
+    return this.row.orderError ?? this.row.collectError ?? afterParent(this.whole)
   }
   /** From the commit of execute() until the scheduler's last word. */
   get isActive(): boolean {
@@ -247,10 +259,20 @@ export class JobPicture {
   }
 }
 
-const SHOWN = `app name description user groups jobType spec scheduler workspace parents processResults tags
+const SHOWN =
+  `app name description user groups jobType spec scheduler workspace parents onParentFailure processResults tags
   extendedProperties status statusCode customStatus statusMessage submitting progress isActive isSettled order waitingFor
   cause reason exitCode nativeState nativeId attempt creationTime executeTime startTime completionTime lastStatusUpdate
   runTime`.split(/\s+/) as (keyof JobPicture)[]
+
+/** One parent for which the job waits, as it is; the page of the job shows more of them. */
+const afterParent = ({ row, parents }: WholeJob): string | null => {
+  if (row.waitsFor === null || row.waitsForStatus === null) return null
+  const one = `After job ${row.waitsFor} (${displayStatuses[row.waitsForStatus]})`
+  const all = parents.length > 1 ? `, one of ${parents.length.toLocaleString('en')} parents` : ''
+  const failed = isSettled({ statusCode: row.waitsForStatus }) && row.waitsForStatus !== 'COM'
+  return `${one}${all}${failed && row.onParentFailure === 'wait' ? ': waits until that is resubmitted and Complete' : ''}`
+}
 
 const unsavedRow = (job: NewJob): JobRow => ({
   id: 0,
@@ -265,6 +287,7 @@ const unsavedRow = (job: NewJob): JobRow => ({
   schedulerId: job.schedulerId,
   workspace: job.workspace,
   processResults: job.processResults,
+  onParentFailure: job.onParentFailure,
   extendedProperties: job.extendedProperties,
   statusCode: 'PEN',
   customStatus: null,
@@ -291,5 +314,7 @@ const unsavedRow = (job: NewJob): JobRow => ({
   orderName: null,
   orderError: null,
   handedOverAt: null,
+  waitsFor: null,
+  waitsForStatus: null,
   collectError: null,
 })

@@ -5,7 +5,7 @@ import { TelestoError } from './errors.js'
 import { JobPicture } from './job-picture.js'
 import { listLogs, readLog } from './logs.js'
 import { check, FIELDS } from './options.js'
-import { checkParents } from './parents.js'
+import { checkNewParents, checkParents } from './parents.js'
 import { listResults, type ResultFile, resultPath } from './results.js'
 import { statusCodeOf } from './status.js'
 import { nowIn, type Transaction } from './store/database.js'
@@ -55,6 +55,7 @@ export class Job extends JobPicture {
       this.#demand('edit')
       await this.core.database.write(async (tx) => {
         const row = await this.#current(tx)
+        if (pending.parents) await checkNewParents(this.core, this.viewer, tx, row, pending.parents as number[])
         await updateFields(tx, [row.id], pending)
         const now = await nowIn(this.core.database, tx)
         await insertEvents(tx, now, [
@@ -228,6 +229,7 @@ export const updateFields = async (
     description: 'description',
     statusMessage: 'status_message',
     progress: 'progress',
+    onParentFailure: 'on_parent_failure',
     extendedProperties: 'extended_properties',
   }
   const sets = Object.entries(columns).filter(([field]) => pending[field] !== undefined)
@@ -241,6 +243,5 @@ export const updateFields = async (
     const values = sets.map(([field]) => pending[field] as string)
     await tx.run(`UPDATE telesto_jobs SET ${list} WHERE id IN (${ids.join(', ')})`, values)
   }
-  const { groups, tags } = pending as { groups?: readonly string[]; tags?: Readonly<Record<string, string>> }
-  await replaceBelongings(tx, ids, { ...(groups ? { groups } : {}), ...(tags ? { tags } : {}) })
+  await replaceBelongings(tx, ids, pending as Parameters<typeof replaceBelongings>[2])
 }

@@ -62,6 +62,11 @@ export const FIELDS = {
     .transform((groups) => [...new Set(groups)]),
   tags: z.record(line(255), prose(1024)),
   extendedProperties: jsonObject,
+  parents: z
+    .array(z.int())
+    .max(10_000)
+    .transform((ids) => [...new Set(ids)]),
+  onParentFailure: z.enum(['abort', 'wait', 'run']),
 } as const
 
 const common = z.strictObject({
@@ -76,11 +81,9 @@ const common = z.strictObject({
     .optional(),
   extendedProperties: jsonObject.default({}),
   processResults: line(255).optional(),
-  parents: z
-    .array(z.int())
-    .max(10_000)
-    .transform((ids) => [...new Set(ids)])
-    .default([]),
+  parents: FIELDS.parents.default([]),
+  onParentFailure: FIELDS.onParentFailure.default('abort'),
+  after: FIELDS.parents.default([]),
   tags: FIELDS.tags.default({}),
   workspace: z.string().max(1024).optional(),
 })

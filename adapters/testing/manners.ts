@@ -15,7 +15,10 @@ const RESERVED = [
   'extendedProperties',
   'processResults',
   'parents',
+  'onParentFailure',
+  'after',
   'tags',
+  'workspace',
 ]
 
 type Call = readonly [method: string, call: (scheduler: Scheduler, signal: AbortSignal) => Promise<unknown>]

@@ -1,5 +1,6 @@
 import type { Core } from '../core.js'
 import { readScheduler } from '../store/schedulers.js'
+import { someFreed } from './children.js'
 import { shortestPause } from './pace.js'
 
 /** What this process may do now. It serves only records whose adapter it has, and those of machines only on theirs. */
@@ -7,6 +8,8 @@ export interface Due {
   readonly polls: readonly number[]
   readonly orders: readonly number[]
   readonly collects: readonly number[]
+  /** Some job that waits for its parents need not wait any longer. */
+  readonly children: boolean
   /** Nothing is active anywhere: there is time. */
   readonly idle: boolean
 }
@@ -25,9 +28,10 @@ export const findDue = async (core: Core, collecting: number): Promise<Due> => {
          EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND a.live = 1 AND a.native_id IS NOT NULL)
          OR EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND a.watch_due_at <= ${now})) AS poll,
        s.next_orders_at <= ${now} AND s.orders_until <= ${now} AND (
-         EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND a.order_name IS NOT NULL AND a.order_due_at <= ${now})
+         EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND a.order_name IS NOT NULL AND a.waits_for IS NULL AND a.order_due_at <= ${now})
          OR EXISTS (SELECT 1 FROM telesto_strays t WHERE t.scheduler_id = s.id AND t.due_at <= ${now})) AS orders,
-       EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND (a.live = 1 OR a.order_name IS NOT NULL)) AS active
+       (EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND a.live = 1)
+         OR EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND a.order_name IS NOT NULL AND a.waits_for IS NULL)) AS active
      FROM telesto_schedulers s WHERE s.enabled = 1 AND ${served}`,
     params,
   )
@@ -46,6 +50,7 @@ export const findDue = async (core: Core, collecting: number): Promise<Due> => {
     polls: records.filter((record) => record.poll).map((record) => record.id),
     orders: records.filter((record) => record.orders).map((record) => record.id),
     collects: collects.map((row) => row.id),
+    children: await someFreed(database),
     idle: collects.length === 0 && !records.some((record) => record.active),
   }
 }

@@ -1,6 +1,7 @@
 import type { Core } from '../core.js'
 import { mayBeAlive } from '../process-identity.js'
 import { createInlineQueue, type Work } from '../queue/inline.js'
+import { releaseChildren } from './children.js'
 import { collect, type RunProcessResults } from './collect.js'
 import { findDue, takePokes } from './due.js'
 import { releaseDeadLeases } from './lease.js'
@@ -36,7 +37,7 @@ export const createEngine = (core: Core, run: RunProcessResults): Engine => {
   }
   const due = async () => {
     await takePokes(core)
-    const { polls, orders, collects, idle } = await findDue(core, COLLECT_AT_ONCE - collecting)
+    const { polls, orders, collects, children, idle } = await findDue(core, COLLECT_AT_ONCE - collecting)
     const work: Work[] = [
       ...polls.map((id) => ({ key: `poll ${id}`, run: async (signal: AbortSignal) => await poll(core, id, signal) })),
       ...orders.map((id) => ({
@@ -50,6 +51,9 @@ export const createEngine = (core: Core, run: RunProcessResults): Engine => {
           await collect(core, run, id, signal).finally(() => collecting--)
         },
       })),
+      ...(children
+        ? [{ key: 'children', run: async (signal: AbortSignal) => await releaseChildren(core, signal) }]
+        : []),
     ]
     const now = core.clock.monotonic()
     if (now >= sweepAt) {

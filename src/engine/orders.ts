@@ -12,7 +12,7 @@ import { backoff } from './backoff.js'
 import { answered, failed } from './health.js'
 import { type Lease, leaseRecord } from './lease.js'
 import { shortestPause } from './pace.js'
-import { type CleanUp, isEmpty, type Plan, planOrders, type Stray } from './plan.js'
+import { type CleanUp, isEmpty, planOrders, type Stray } from './plan.js'
 import { aborted, accept, pollSoon, retireToken, stayOpen, submit } from './submit.js'
 import { refOf, type Tracked } from './tracked.js'
 
@@ -54,15 +54,13 @@ const turn = async (core: Core, record: SchedulerRow, lease: Lease): Promise<voi
   const call = <T>(question: (signal: AbortSignal) => Promise<T>): Promise<T> =>
     ask(core.clock, question, { deadlineMs: (core.leaseMs * 2) / 3, signal: lease.signal })
   const work: Work = { core, record, scheduler, lease, call }
-  await abortOrphans(work, plan)
   await recoverOpen(work, plan.open)
   await repeat(work, 'cancel', plan.cancel)
   await repeat(work, 'hold', plan.hold)
   await repeat(work, 'release', plan.release)
   await chaseStrays(work, plan.strays)
   await cleanUp(work, plan.cleanUp)
-  const wanted = plan.submit.filter((job) => !plan.orphans.some((orphan) => orphan.id === job.id))
-  if (wanted.length > 0) await submit(core, record, scheduler, lease, wanted)
+  if (plan.submit.length > 0) await submit(core, record, scheduler, lease, plan.submit)
   lease.end()
   await core.database.write(async (tx) => {
     const now = await nowIn(core.database, tx)
@@ -82,19 +80,6 @@ const commit = async (work: Work, changes: (tx: Transaction, now: number) => Pro
   const { database } = work.core
   await database.write(async (tx) => await changes(tx, await nowIn(database, tx)))
   work.core.committed()
-}
-
-const abortOrphans = async (work: Work, { orphans }: Plan): Promise<void> => {
-  if (orphans.length === 0) return
-  await commit(work, async (tx, now) => {
-    for (const job of orphans) {
-      const reason = `Job ${job.parentId}, for which this job waited, did not complete.`
-      await change(tx, job, now, {
-        job: { status: 'ABT', cause: 'dependency', reason, completionTime: now },
-        attempt: { ended: 1 },
-      })
-    }
-  })
 }
 
 /** What became of attempts that were handed over without an answer? Until that is known, nothing is submitted again. */

@@ -1,5 +1,4 @@
 import type { Core } from '../core.js'
-import type { Transaction } from '../store/database.js'
 import type { SchedulerRow } from '../store/schedulers.js'
 import { type Tracked, tracked } from './tracked.js'
 
@@ -22,8 +21,6 @@ export interface Plan {
   readonly release: readonly Tracked[]
   readonly cleanUp: readonly CleanUp[]
   readonly strays: readonly Stray[]
-  /** A parent failed: these will never be submitted. */
-  readonly orphans: readonly (Tracked & { readonly parentId: number })[]
   /** To be submitted now, within the limits of the record and its users. */
   readonly submit: readonly Tracked[]
 }
@@ -44,14 +41,9 @@ const TURN = 500
 export const SUBMIT_CHUNK = 100
 
 /** To be submitted, and not handed over yet. */
-const WAITS = 'a.handed_over_at IS NULL AND a.native_id IS NULL'
-const PARENT_FAILED = `EXISTS (SELECT 1 FROM telesto_parents p JOIN telesto_jobs pj ON pj.id = p.parent_id
-  WHERE p.job_id = a.job_id AND pj.status_code IN ('ERR', 'ABT', 'VCP'))`
-/** An attempt whose parents have not all settled is not looked at. */
-const PARENTS_SETTLED = `NOT EXISTS (SELECT 1 FROM telesto_parents p JOIN telesto_jobs pj ON pj.id = p.parent_id
-  WHERE p.job_id = a.job_id AND pj.status_code NOT IN ('COM', 'ERR', 'ABT', 'VCP'))`
-const PARENTS_COMPLETE = `NOT EXISTS (SELECT 1 FROM telesto_parents p JOIN telesto_jobs pj ON pj.id = p.parent_id
-  WHERE p.job_id = a.job_id AND pj.status_code <> 'COM')`
+const PENDING = 'a.handed_over_at IS NULL AND a.native_id IS NULL'
+/** The term of the index of orders: what waits for its parents (children.ts) is not looked at. */
+const FREE = 'a.waits_for IS NULL'
 
 export const planOrders = async (core: Core, record: SchedulerRow): Promise<Plan> => {
   const reader = core.database
@@ -59,7 +51,7 @@ export const planOrders = async (core: Core, record: SchedulerRow): Promise<Plan
   const due = (order: string, more: string): Promise<Tracked[]> =>
     tracked(
       reader,
-      `a.scheduler_id = $1 AND a.order_name = $2 AND a.order_due_at <= ${now} AND ${more}`,
+      `a.scheduler_id = $1 AND a.order_name = $2 AND ${FREE} AND a.order_due_at <= ${now} AND ${more}`,
       [record.id, order],
       TURN,
     )
@@ -75,7 +67,7 @@ export const planOrders = async (core: Core, record: SchedulerRow): Promise<Plan
     release: await due('release', accepted),
     cleanUp: await reader.all<CleanUp>(
       `SELECT a.id AS "attemptId", a.token AS token, a.native_id AS "nativeId", a.job_type AS "jobType", a.workdir AS workdir, a.order_tries AS "orderTries"
-       FROM telesto_attempts a WHERE a.scheduler_id = $1 AND a.order_name = 'clean_up' AND a.order_due_at <= ${now} AND a.collect_until <= ${now}
+       FROM telesto_attempts a WHERE a.scheduler_id = $1 AND a.order_name = 'clean_up' AND ${FREE} AND a.order_due_at <= ${now} AND a.collect_until <= ${now}
        ORDER BY a.id LIMIT ${TURN}`,
       [record.id],
     ),
@@ -84,27 +76,12 @@ export const planOrders = async (core: Core, record: SchedulerRow): Promise<Plan
        WHERE scheduler_id = $1 AND due_at <= ${now} LIMIT ${TURN}`,
       [record.id],
     ),
-    orphans: await orphans(reader, await due('submit', `${WAITS} AND ${PARENT_FAILED} AND ${PARENTS_SETTLED}`)),
     submit: await withinLimits(core, record),
   }
 }
 
 export const isEmpty = (plan: Plan): boolean =>
   Object.values(plan).every((list: readonly unknown[]) => list.length === 0)
-
-/** With the parent to be named. */
-const orphans = async (reader: Pick<Transaction, 'all'>, jobs: readonly Tracked[]): Promise<Plan['orphans']> => {
-  if (jobs.length === 0) return []
-  const failed = await reader.all<{ jobId: number; parentId: number }>(
-    `SELECT p.job_id AS "jobId", MIN(p.parent_id) AS "parentId" FROM telesto_parents p JOIN telesto_jobs pj ON pj.id = p.parent_id
-     WHERE p.job_id IN (${jobs.map((job) => job.id).join(', ')}) AND pj.status_code IN ('ERR', 'ABT', 'VCP') GROUP BY p.job_id`,
-  )
-  const byJob = new Map(failed.map((one) => [one.jobId, one.parentId]))
-  return jobs.flatMap((job) => {
-    const parentId = byJob.get(job.id)
-    return parentId === undefined ? [] : [{ ...job, parentId }]
-  })
-}
 
 /** The oldest jobs that may go now: active jobs in all and per user, submissions per minute. */
 const withinLimits = async (core: Core, record: SchedulerRow): Promise<Tracked[]> => {
@@ -120,8 +97,8 @@ const withinLimits = async (core: Core, record: SchedulerRow): Promise<Tracked[]
     record.maxSubmitsPerMinute - window,
   )
   if (room <= 0) return []
-  const where = `a.scheduler_id = $1 AND a.order_name = 'submit' AND a.order_due_at <= ${database.now()}
-    AND ${WAITS} AND ${PARENTS_COMPLETE}`
+  const where = `a.scheduler_id = $1 AND a.order_name = 'submit' AND ${FREE} AND a.order_due_at <= ${database.now()}
+    AND ${PENDING}`
   const most = record.maxActiveJobsPerUser
   if (most === null) return await tracked(database, where, [record.id], room)
   const live = await database.all<{ user: string; n: number }>(

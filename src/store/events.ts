@@ -10,7 +10,7 @@ export type EventKind =
   | 'order' // data: order, by: what a person asked
   | 'requeued'
   | 'parts'
-  | 'progress' // forgotten after an hour: it is news, not history
+  | 'progress' // of the job, or of the parents that it waits for; forgotten after an hour: it is news, not history
   | 'note' // data: reason: something that a person should know (a stray, an uncertain submission)
   | 'deleted' // likewise
   | 'health' // of a scheduler record

@@ -1,3 +1,4 @@
+import type { OnParentFailure } from '../adapter.js'
 import type { StatusCode } from '../status.js'
 import { type Database, nowIn, type Transaction, type Value } from './database.js'
 import { insertEvents } from './events.js'
@@ -17,6 +18,7 @@ export interface JobRow {
   readonly schedulerId: number | null
   readonly workspace: string
   readonly processResults: string | null
+  readonly onParentFailure: OnParentFailure
   readonly extendedProperties: string
   readonly statusCode: StatusCode
   readonly customStatus: string | null
@@ -44,6 +46,9 @@ export interface JobRow {
   readonly orderName: string | null
   readonly orderError: string | null
   readonly handedOverAt: number | null
+  /** A parent that keeps it from being submitted, with that one's status; null where none does. */
+  readonly waitsFor: number | null
+  readonly waitsForStatus: StatusCode | null
   readonly collectError: string | null
 }
 
@@ -68,6 +73,7 @@ const JOB_COLUMNS = [
   'scheduler_id',
   'workspace',
   'process_results',
+  'on_parent_failure',
   'extended_properties',
   'status_code',
   'custom_status',
@@ -94,6 +100,7 @@ const ATTEMPT_COLUMNS = [
   'order_name',
   'order_error',
   'handed_over_at',
+  'waits_for',
   'collect_error',
 ]
 const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
@@ -104,7 +111,9 @@ export const SELECT = `SELECT ${[
   ...ATTEMPT_COLUMNS.map((name) => `a.${name} AS "${camel(name)}"`),
   'a.number AS "attemptNumber"',
   'a.scheduler_id AS "attemptSchedulerId"',
-].join(', ')} FROM telesto_jobs j LEFT JOIN telesto_attempts a ON a.id = j.attempt_id`
+  'w.status_code AS "waitsForStatus"',
+].join(', ')} FROM telesto_jobs j LEFT JOIN telesto_attempts a ON a.id = j.attempt_id
+  LEFT JOIN telesto_jobs w ON w.id = a.waits_for`
 
 type Reader = Pick<Transaction, 'all'>
 
@@ -174,6 +183,9 @@ export interface NewJob {
   readonly groups: readonly string[]
   readonly tags: Readonly<Record<string, string>>
   readonly parents: readonly number[]
+  /** Places of jobs that are inserted together with it, and are its parents too. */
+  readonly after: readonly number[]
+  readonly onParentFailure: OnParentFailure
 }
 
 /** What a new row holds, column by column. */
@@ -189,6 +201,7 @@ const NEW_ROW: readonly (readonly [column: string, value: (job: NewJob, now: num
   ['scheduler_id', (job) => job.schedulerId],
   ['workspace', (job) => job.workspace],
   ['process_results', (job) => job.processResults],
+  ['on_parent_failure', (job) => job.onParentFailure],
   ['extended_properties', (job) => job.extendedProperties],
   ['status_changed_at', (_, now) => now],
   ['creation_time', (_, now) => now],
@@ -220,7 +233,9 @@ export const insertJobs = async (database: Database, tx: Transaction, jobs: read
   )
   const tags = belonging((job, id) => Object.entries(job.tags).map(([name, value]) => [id, name, value]))
   await insertRows(tx, 'telesto_tags', ['job_id', 'name', 'value'], tags)
-  const parents = belonging((job, id) => job.parents.map((parent) => [id, parent]))
+  const parents = belonging((job, id) =>
+    [...job.parents, ...job.after.map((place) => ids[place] as number)].map((parent) => [id, parent]),
+  )
   await insertRows(tx, 'telesto_parents', ['job_id', 'parent_id'], parents)
   await insertEvents(
     tx,
@@ -230,11 +245,19 @@ export const insertJobs = async (database: Database, tx: Transaction, jobs: read
   return ids
 }
 
-/** Replaces the groups or tags of jobs. */
+/** Replaces the groups, tags or parents of jobs. */
 export const replaceBelongings = async (
   tx: Transaction,
   ids: readonly number[],
-  { groups, tags }: { readonly groups?: readonly string[]; readonly tags?: Readonly<Record<string, string>> },
+  {
+    groups,
+    tags,
+    parents,
+  }: {
+    readonly groups?: readonly string[]
+    readonly tags?: Readonly<Record<string, string>>
+    readonly parents?: readonly number[]
+  },
 ): Promise<void> => {
   const these = ids.join(', ')
   if (groups) await tx.run(`DELETE FROM telesto_groups WHERE job_id IN (${these})`)
@@ -246,8 +269,14 @@ export const replaceBelongings = async (
       [group],
     )
   }
-  if (!tags) return
-  await tx.run(`DELETE FROM telesto_tags WHERE job_id IN (${these})`)
-  const rows = ids.flatMap((id) => Object.entries(tags).map(([name, value]) => [id, name, value]))
-  await insertRows(tx, 'telesto_tags', ['job_id', 'name', 'value'], rows)
+  if (tags) {
+    await tx.run(`DELETE FROM telesto_tags WHERE job_id IN (${these})`)
+    const rows = ids.flatMap((id) => Object.entries(tags).map(([name, value]) => [id, name, value]))
+    await insertRows(tx, 'telesto_tags', ['job_id', 'name', 'value'], rows)
+  }
+  if (parents) {
+    await tx.run(`DELETE FROM telesto_parents WHERE job_id IN (${these})`)
+    const rows = ids.flatMap((id) => parents.map((parent) => [id, parent]))
+    await insertRows(tx, 'telesto_parents', ['job_id', 'parent_id'], rows)
+  }
 }

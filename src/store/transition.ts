@@ -35,6 +35,7 @@ export interface AttemptChange {
   readonly orderTries?: number
   readonly orderError?: string | null
   readonly handedOverAt?: number | null
+  readonly waitsFor?: null
   readonly collectDueAt?: number | null
   readonly collectTries?: number
   readonly collectError?: string | null
@@ -54,6 +55,8 @@ export interface Change {
   readonly newAttempt?: true
   readonly job?: JobChange
   readonly attempt?: AttemptChange
+  /** The reasons of many jobs, by id, where each has one of its own. */
+  readonly reasons?: ReadonlyMap<number, string>
   /** Raise the version although the status stays: an order was given. */
   readonly order?: true
   /** Who asked, for the history. */
@@ -96,6 +99,7 @@ const compareAndSet = async <J extends JobVersion>(
   const sets = new Assignments().add(columns)
   if (status !== undefined) sets.add({ statusCode: status, statusChangedAt: now })
   if (wanted.job) sets.add({ lastStatusUpdate: now })
+  if (wanted.reasons) sets.byId('reason', wanted.reasons)
   if (wanted.newAttempt)
     sets.literal('attempt_id = (SELECT MAX(a.id) FROM telesto_attempts a WHERE a.job_id = telesto_jobs.id)')
   const raises = status !== undefined || wanted.order === true
@@ -180,7 +184,7 @@ const consequences = (
   const over = isSettled({ statusCode: status }) || status === 'RES'
   // Only a job that was given up as lost comes back from Error within its attempt.
   if (!over) return job.statusCode === 'ERR' ? { live: 1, watchDueAt: null, watchUntil: null } : {}
-  const noOrder = { live: 0, orderName: null, orderError: null, orderTries: 0 } as const
+  const noOrder = { live: 0, orderName: null, orderError: null, orderTries: 0, waitsFor: null } as const
   if (job.deletedAt !== null) return { ...noOrder, orderName: 'clean_up', orderDueAt: now, collectDueAt: null }
   if (status === 'RES' || status === 'VCP')
     return { ...noOrder, collectDueAt: now, collectTries: 0, collectError: null }
@@ -205,7 +209,8 @@ const keepHistory = async (tx: Transaction, ids: readonly number[]): Promise<voi
 const statusEvent = (job: JobVersion, wanted: Change): NewEvent[] => {
   const to = wanted.job?.status
   if (to === undefined) return []
-  const { reason, cause, exitCode } = wanted.job ?? {}
+  const { cause, exitCode } = wanted.job ?? {}
+  const reason = wanted.reasons?.get(job.id) ?? wanted.job?.reason
   return [
     {
       kind: 'status',
@@ -236,6 +241,11 @@ class Assignments {
       this.#sets.push(`${column} = $${this.params.push(value as Value)}`)
     }
     return this
+  }
+  /** A value for each id of a row. */
+  byId(column: string, values: ReadonlyMap<number, string>): this {
+    const cases = [...values].map(([id, value]) => `WHEN ${id} THEN $${this.params.push(value)}`)
+    return this.literal(`${column} = CASE id ${cases.join(' ')} END`)
   }
   literal(set: string): this {
     this.#sets.push(set)

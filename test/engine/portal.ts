@@ -4,7 +4,7 @@ import path from 'node:path'
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
 import { defaultAccess } from '../../src/access.js'
-import type { Logger } from '../../src/adapter.js'
+import type { Adapter, Logger } from '../../src/adapter.js'
 import { createConnections } from '../../src/connections.js'
 import type { App, Core } from '../../src/core.js'
 import { createEngine } from '../../src/engine/engine.js'
@@ -19,7 +19,7 @@ import { createQuestions } from '../../src/questions.js'
 import { createRegistry } from '../../src/registry.js'
 import { createReportTokens } from '../../src/report-token.js'
 import { createScheduler, ensureRecordsOfThisMachine, type SchedulerLimits } from '../../src/schedulers.js'
-import type { Database } from '../../src/store/database.js'
+import type { Database, Transaction } from '../../src/store/database.js'
 import { readJobRow } from '../../src/store/jobs.js'
 import { openDatabase } from '../../src/store/open.js'
 import { localTransport } from '../../src/transport/local.js'
@@ -33,9 +33,9 @@ export const freshDirectory = async (): Promise<string> => {
   return directory
 }
 
-/** The database, counting. `busy`: statements and transactions that have begun and not ended. */
+/** The database, counting. `statements`: those inside transactions. `busy`: what has begun and not ended. */
 const counted = (database: Database) => {
-  const counts = { reads: 0, writes: 0, busy: 0 }
+  const counts = { reads: 0, writes: 0, statements: 0, busy: 0 }
   const faults: { nextWrite?: Error } = {}
   const during = async <T>(work: Promise<T>): Promise<T> => {
     counts.busy++
@@ -45,16 +45,26 @@ const counted = (database: Database) => {
       counts.busy--
     }
   }
+  const countedIn = (tx: Transaction): Transaction => ({
+    all: (sql, params) => {
+      counts.statements++
+      return tx.all(sql, params)
+    },
+    run: (sql, params) => {
+      counts.statements++
+      return tx.run(sql, params)
+    },
+  })
   const over: Pick<Database, 'all' | 'write' | 'readNow'> = {
     all: (sql, params) => {
       counts.reads++
       return during(database.all(sql, params))
     },
-    write: (work) => {
+    write: (work, options) => {
       counts.writes++
       const { nextWrite } = faults
       delete faults.nextWrite
-      return during(nextWrite ? Promise.reject(nextWrite) : database.write(work))
+      return during(nextWrite ? Promise.reject(nextWrite) : database.write((tx) => work(countedIn(tx)), options))
     },
     readNow: () => during(database.readNow()),
   }
@@ -84,6 +94,8 @@ export interface PortalOptions {
   readonly clock?: ManualClock
   readonly system?: ScriptedSystem
   readonly script?: ScriptOptions
+  /** Beside the scripted one. */
+  readonly adapters?: readonly Adapter[]
   readonly limits?: SchedulerLimits
   readonly processResults?: Record<string, ProcessResults>
   readonly apps?: readonly string[]
@@ -107,7 +119,7 @@ export const portal = async (options: PortalOptions = {}) => {
   const clock = options.clock ?? new ManualClock()
   const system = options.system ?? scriptedSystem(() => clock.monotonic(), options.script)
   const { log, lines } = collectingLog()
-  const registry = createRegistry([system.adapter])
+  const registry = createRegistry([system.adapter, ...(options.adapters ?? [])])
   const database = await openDatabase({ file: path.join(directory, 'telesto.db'), clock, log })
   const { counting, counts, faults } = counted(database)
   const feed = createEventFeed(counting, clock, (error) => log.warn({ error: String(error) }, 'feed'))

@@ -1,5 +1,7 @@
 import type { ComponentChildren } from 'preact'
+import { displayStatuses } from '../../status.js'
 import type { JobData } from './job-data.js'
+import { Status } from './status.js'
 import { Elapsed, Time } from './time.js'
 
 const Fact = ({ label, children }: { readonly label: string; readonly children: ComponentChildren }) => (
@@ -19,7 +21,12 @@ const Json = ({ title, value }: { readonly title: string; readonly value: unknow
 const Text = ({ label, value }: { readonly label: string; readonly value: string | number | null }) =>
   value === null || value === '' ? null : <Fact label={label}>{value}</Fact>
 
-export const Facts = ({ data: { job, links } }: { readonly data: JobData }) => (
+const IF_ONE_FAILS = {
+  wait: 'it waits until that one is resubmitted and Complete',
+  run: 'it runs all the same',
+} as const
+
+export const Facts = ({ data: { job, links, parents } }: { readonly data: JobData }) => (
   <section id="job-facts" class="panel" aria-labelledby="facts-title">
     <h2 id="facts-title">Facts</h2>
     <dl class="facts">
@@ -62,15 +69,19 @@ export const Facts = ({ data: { job, links } }: { readonly data: JobData }) => (
       )}
       <Text label="Processed by" value={job.processResults} />
       {job.parents.length > 0 && (
-        <Fact label="Waits for">
-          {job.parents.map((id) => (
-            <>
-              <a key={id} href={links.job(id)}>
-                {`job ${id}`}
-              </a>{' '}
-            </>
+        <Fact label={job.statusCode === 'PEN' ? 'Waits for' : 'Waited for'}>
+          {parents.map(({ id, statusCode }) => (
+            <div key={id}>
+              <a href={links.job(id)}>{`job ${id}`}</a> <Status code={statusCode}>{displayStatuses[statusCode]}</Status>
+            </div>
           ))}
+          {job.parents.length > parents.length && (
+            <div>{`and ${(job.parents.length - parents.length).toLocaleString('en')} more`}</div>
+          )}
         </Fact>
+      )}
+      {job.parents.length > 0 && job.onParentFailure !== 'abort' && (
+        <Fact label="If one fails">{IF_ONE_FAILS[job.onParentFailure]}</Fact>
       )}
       {Object.entries(job.tags).map(([name, value]) => (
         <Text key={name} label={name} value={value} />

@@ -4,8 +4,12 @@ import type { Job } from '../../job.js'
 import type { ResultFile } from '../../results.js'
 import { type EventRow, eventsOfJob } from '../../store/events.js'
 import type { AttemptHistory, StoredPart } from '../../store/history.js'
+import { type Parent, readParents } from '../../store/parents.js'
 import type { Links } from '../links.js'
 import type { Possible } from '../possible.js'
+
+/** A job may have thousands of parents. */
+const SHOWN_PARENTS = 5
 
 /** All that the page of a job shows. Its log is read by the page itself: that one question may have to wait. */
 export interface JobData {
@@ -16,6 +20,8 @@ export interface JobData {
   readonly events: readonly EventRow[]
   readonly attempts: readonly AttemptHistory[]
   readonly parts: readonly StoredPart[]
+  /** Some of its parents, those that are not Complete first. */
+  readonly parents: readonly Parent[]
   readonly results: readonly ResultFile[]
 }
 
@@ -33,5 +39,6 @@ export const readJobData = async (
   events: await eventsOfJob(core.database, job.id),
   attempts: await job.attempts(),
   parts: await job.parts(),
+  parents: job.parents.length === 0 ? [] : await readParents(core.database, job.id, SHOWN_PARENTS),
   results: await job.results(),
 })

@@ -7,7 +7,7 @@ import { LogViewer } from './log-viewer.js'
 import { Partial, render } from './partial.js'
 import { Parts } from './parts.js'
 import { Results } from './results.js'
-import { afterParents, JobStatus, Progress } from './status.js'
+import { JobStatus, Progress } from './status.js'
 import { Attempts, Timeline } from './timeline.js'
 
 const Line = ({ label, children }: { readonly label?: string; readonly children: ComponentChildren }) => (
@@ -49,7 +49,6 @@ const Head = ({ data }: { readonly data: JobData }) => {
       <AppResults data={data} />
       {job.reason && <Line label="Reason:">{job.reason}</Line>}
       {job.waitingFor && <Line label="Waits:">{job.waitingFor}</Line>}
-      {job.submitting && afterParents(job) && <Line>{afterParents(job)}</Line>}
     </header>
   )
 }

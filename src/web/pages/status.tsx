@@ -30,15 +30,7 @@ export const JobStatus = ({ job }: { readonly job: Job }) => {
 }
 
 /** Why it is as it is: what hinders it, its scheduler's reason, or the job's own words. */
-export const reasonOf = (job: Job): string | null =>
-  job.waitingFor ?? job.reason ?? job.statusMessage ?? (job.submitting ? afterParents(job) : null)
-
-/** A job with parents starts when they are Complete. */
-export const afterParents = (job: Job): string | null => {
-  const [first, ...more] = job.parents
-  if (first === undefined) return null
-  return more.length === 0 ? `After job ${first}` : `After job ${first} and ${more.length} more`
-}
+export const reasonOf = (job: Job): string | null => job.waitingFor ?? job.reason ?? job.statusMessage
 
 export const Progress = ({ value }: { readonly value: number }) => {
   const percent = `${Math.floor(value * 100)} %`
