@@ -167,6 +167,35 @@ describe('the stream of a job', () => {
     await stream.until('was deleted')
   })
 
+  it('that waits tells how the parents that its page shows are, and of no other job', async () => {
+    const portal = await startPortal()
+    const [parent, later, other] = [
+      await portal.basic('parent'),
+      await portal.basic('later'),
+      await portal.basic('other'),
+    ]
+    const child = await portal.nile.createJob({
+      name: 'child',
+      user: 'ada',
+      jobType: 'TOY',
+      parents: [parent.id, later.id],
+    })
+    const { html } = await portal.page(`/jobs/${child.id}`)
+    const address = html.match(/hx-sse:connect="[^"?]*\?([^"]*)"/)?.[1]?.replaceAll('&amp;', '&') ?? ''
+    expect(new URLSearchParams(address).get('ids')).toBe(`${parent.id}-${later.id}`)
+    const stream = await openStream(portal, `job=${child.id}&ids=${parent.id},${other.id}`)
+    await stream.ready()
+    await other.updateStatus('Error')
+    await parent.updateStatus('Running')
+    expect((await stream.until('hx-target="#job-facts"')).data).toContain('Running')
+    expect(stream.messages).toHaveLength(1)
+    // It shows the other parent too now.
+    await later.updateStatus('Paused')
+    await stream.until('Paused')
+    for (const ids of ['1-6', 'x'])
+      expect((await portal.ask(`/telesto/events?job=${child.id}&ids=${ids}`, { as: 'ada' })).status).toBe(400)
+  })
+
   it('keeps text of a job from ending a message', async () => {
     const portal = await startPortal()
     const job = await portal.basic('lines')

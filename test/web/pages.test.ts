@@ -119,6 +119,45 @@ describe('the page of a job', () => {
     ).toBe(false)
   })
 
+  it('that waits for many parents shows some, with their statuses, those that are not Complete first', async () => {
+    const portal = await startPortal()
+    const forms = Array.from(
+      { length: 1200 },
+      (_, n) => ({ name: `form ${n}`, user: 'ada', jobType: 'TOY', manual: true }) as const,
+    )
+    const parents = await portal.nile.bulkCreate(forms)
+    const [first, second, last] = [parents[0], parents[1], parents.at(-1)]
+    await first?.updateStatus('Complete')
+    await second?.updateStatus('Error')
+    const child = await portal.nile.createJob({
+      name: 'child',
+      user: 'ada',
+      jobType: 'TOY',
+      parents: parents.map(({ id }) => id),
+      onParentFailure: 'wait',
+    })
+    await child.execute()
+    const { html } = await portal.page(`/jobs/${child.id}`)
+    const facts = partOf(html, 'job-facts')
+    const status = (code: string, text: string) =>
+      `<span class="status" data-status="${code}"><span class="dot" aria-hidden="true"></span>${text}</span>`
+    expect(facts).toContain(`<a href="/telesto/jobs/${second?.id}">job ${second?.id}</a> ${status('ERR', 'Error')}`)
+    expect(facts).toContain(
+      `<a href="/telesto/jobs/${parents[5]?.id}">job ${parents[5]?.id}</a> ${status('PEN', 'Pending')}`,
+    )
+    expect(facts.match(/<a href="\/telesto\/jobs/g)).toHaveLength(5)
+    expect(facts).toContain('and 1,195 more')
+    expect(facts).toContain('it waits until that one is resubmitted and Complete')
+    const waits = `After job ${last?.id} (Pending), one of 1,200 parents`
+    expect(html).toContain(waits)
+    expect((await portal.page('/jobs')).html).toContain(waits)
+    expect((await portal.api(`/jobs/${child.id}`)).json).toMatchObject({ waitingFor: waits, onParentFailure: 'wait' })
+    await last?.updateStatus('Aborted')
+    expect((await portal.page('/jobs')).html).toContain(
+      `After job ${last?.id} (Aborted), one of 1,200 parents: waits until that is resubmitted and Complete`,
+    )
+  })
+
   it('that is not there, or not to be seen, is 404; for nobody every page is 401', async () => {
     const portal = await startPortal()
     const job = await portal.basic('mine')

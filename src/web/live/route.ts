@@ -14,7 +14,7 @@ const id = z
 const of = looseListParams.out.extend({
   /** The page of this job; absent, the page of a list with the parameters of a list. */
   job: id.optional(),
-  /** The rows that the list shows: 1-20,25. */
+  /** The rows that the list shows: 1-20,25; on the page of a job, the parents that it shows. */
   ids: z.string().max(12_000).default(''),
   /** The newest event that the page knows. The header Last-Event-ID goes before it. */
   since: z.string().optional(),
@@ -35,7 +35,7 @@ export const eventsRoute = defineRoute({
     const view =
       job === undefined
         ? jobsView(context.links, context.request.url.split('?')[1] ?? '', params, ids)
-        : jobView(context.links, (await seenJob(context, job)).id)
+        : jobView(context.links, await seenJob(context, job), ids)
     context.live.admit(user)
     const known = context.request.header('last-event-id') ?? since
     return {

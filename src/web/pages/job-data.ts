@@ -9,7 +9,7 @@ import type { Links } from '../links.js'
 import type { Possible } from '../possible.js'
 
 /** A job may have thousands of parents. */
-const SHOWN_PARENTS = 5
+export const SHOWN_PARENTS = 5
 
 /** All that the page of a job shows. Its log is read by the page itself: that one question may have to wait. */
 export interface JobData {
@@ -24,6 +24,10 @@ export interface JobData {
   readonly parents: readonly Parent[]
   readonly results: readonly ResultFile[]
 }
+
+/** The parents whose news concern the page: those that it shows, while the job waits. */
+export const watchedParents = ({ job, parents }: Pick<JobData, 'job' | 'parents'>): readonly number[] =>
+  job.statusCode === 'PEN' ? parents.map(({ id }) => id) : []
 
 export const readJobData = async (
   core: Core,

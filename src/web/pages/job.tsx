@@ -1,7 +1,8 @@
 import type { ComponentChildren } from 'preact'
+import { writeIds } from '../live/ids.js'
 import { Actions } from './actions.js'
 import { Facts } from './facts.js'
-import type { JobData } from './job-data.js'
+import { type JobData, watchedParents } from './job-data.js'
 import { page } from './layout.js'
 import { LogViewer } from './log-viewer.js'
 import { Partial, render } from './partial.js'
@@ -65,7 +66,13 @@ const SECTIONS = [
 /** The page of a job; `since` is the newest event when it was read. */
 export const jobPage = (data: JobData, since: number, alert?: string): string => {
   const { job, links, user } = data
-  const events = links.events(new URLSearchParams({ job: String(job.id), since: String(since) }).toString())
+  const watched = watchedParents(data)
+  const following = {
+    job: String(job.id),
+    ...(watched.length > 0 ? { ids: writeIds(watched) } : {}),
+    since: String(since),
+  }
+  const events = links.events(new URLSearchParams(following).toString())
   return page(
     { links, user, title: `${job.id} ${job.name}`, section: 'jobs', alert },
     <article id="job" hx-get={links.job(job.id)} hx-trigger="refresh" hx-select="#job" hx-swap="outerHTML">
