@@ -1,12 +1,8 @@
-/** Jobs in an order in which each comes after its parents; where there is none, jobs of a cycle, each waiting for the next. */
-export interface Ordered {
-  readonly order: readonly number[]
-  /** Starts and ends with the same job. Absent: `order` holds them all. */
-  readonly cycle?: readonly number[]
-}
-
-/** Orders jobs in time linear in jobs and parents. Parents that are no keys of `parents` do not matter. Pure. */
-export const parentsFirst = (parents: ReadonlyMap<number, readonly number[]>): Ordered => {
+/**
+ * Jobs of a cycle, each waiting for the next, from one of them back to it; undefined where there is none. In time linear in
+ * jobs and parents. Parents that are no keys of `parents` do not matter. Pure.
+ */
+export const cycleIn = (parents: ReadonlyMap<number, readonly number[]>): number[] | undefined => {
   const waitsFor = new Map<number, number>()
   const children = new Map<number, number[]>()
   for (const [job, all] of parents) {
@@ -18,16 +14,16 @@ export const parentsFirst = (parents: ReadonlyMap<number, readonly number[]>): O
       else children.set(parent, [job])
     }
   }
-  const order = [...parents.keys()].filter((job) => waitsFor.get(job) === 0)
-  for (const job of order) {
+  // Each job after its parents; those that wait for each other never come.
+  const ordered = new Set([...parents.keys()].filter((job) => waitsFor.get(job) === 0))
+  for (const job of ordered) {
     for (const child of children.get(job) ?? []) {
       const left = (waitsFor.get(child) ?? 0) - 1
       waitsFor.set(child, left)
-      if (left === 0) order.push(child)
+      if (left === 0) ordered.add(child)
     }
   }
-  if (order.length === parents.size) return { order }
-  return { order, cycle: cycleAmong(parents, new Set(order)) }
+  return ordered.size === parents.size ? undefined : cycleAmong(parents, ordered)
 }
 
 /** Each job that has no place in the order waits for another one that has none: who follows these comes back. */

@@ -2,7 +2,7 @@ import { visibleTo } from './access.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
 import type { Viewer } from './job-picture.js'
-import { parentsFirst, pathOf } from './parent-graph.js'
+import { cycleIn, pathOf } from './parent-graph.js'
 import type { Transaction } from './store/database.js'
 import type { JobRow, NewJob } from './store/jobs.js'
 import { findJobIds } from './store/list.js'
@@ -117,7 +117,7 @@ export const checkPlaces = (jobs: readonly Pick<NewJob, 'after'>[]): void => {
     const message = `Job ${place}: after: there is no place ${missing} in this array of ${jobs.length} jobs.`
     throw new TelestoError('invalid', message, { field: `${place}.after` })
   }
-  const { cycle } = parentsFirst(new Map(jobs.map(({ after }, place) => [place, after])))
+  const cycle = cycleIn(new Map(jobs.map(({ after }, place) => [place, after])))
   if (!cycle) return
   const message = `The job at place ${cycle[0]} would wait for itself: ${pathOf(cycle)}.`
   throw inCircle(message, `${cycle[0]}.after`)

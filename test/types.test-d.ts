@@ -83,13 +83,14 @@ await flood.createJob({
   jobType: 'CONDORWORKFLOW',
   nodes: [{ name: 'n' }],
   parents: [1],
+  onParentFailure: 'wait',
   groups: 'g',
 })
 await flood.createJob({ name: 'a', user: 'u', jobType: 'BASIC' })
 await flood.buildJob({ name: 'a', user: 'u', jobType: 'BASIC', command: ['x'], tags: { a: 'b' }, groups: ['g'] })
 await flood.bulkCreate([
   { name: 'a', user: 'u', jobType: 'BASIC', command: ['x'] },
-  { name: 'b', user: 'u', jobType: 'CONDOR', executable: 'x', extendedProperties: { deep: [1] } },
+  { name: 'b', user: 'u', jobType: 'CONDOR', executable: 'x', extendedProperties: { deep: [1] }, after: [0] },
 ])
 await telesto.as({ id: 'u' }).app('flood').createJob({ name: 'a', user: 'u', jobType: 'CONDOR', executable: 'x' })
 
@@ -115,6 +116,10 @@ await flood.createJob({ name: 'a', user: 'u', jobType: 'BASIC', tags: { a: 1 } }
 await flood.buildJob({ name: 'a', user: 'u', jobType: 'CONDOR', executable: 5 })
 // @ts-expect-error and for one job among many
 await flood.bulkCreate([{ name: 'b', user: 'u', jobType: 'BASIC', executable: 'x' }])
+// @ts-expect-error places belong to many jobs
+await flood.createJob({ name: 'a', user: 'u', jobType: 'BASIC', command: ['x'], after: [0] })
+// @ts-expect-error an unknown fate
+await flood.createJob({ name: 'a', user: 'u', jobType: 'BASIC', command: ['x'], onParentFailure: 'ignore' })
 // @ts-expect-error and for a user
 await telesto.as({ id: 'u' }).app('flood').createJob({ name: 'a', user: 'u', jobType: 'DASK' })
 
@@ -167,6 +172,8 @@ await flood.query().update({ status: 'Running' })
 
 // What a job has is read; only what may be changed can be set.
 job.name = 'b'
+job.parents = [1, 2]
+job.onParentFailure = 'run'
 job.extendedProperties.deep = { er: [1] }
 export const started: Date | null = job.startTime
 export const milliseconds: number | null = job.runTime
