@@ -1,4 +1,4 @@
-import type { Answer, JobRef, Scheduler } from '../adapter.js'
+import type { Answer, JobRef, Logger, Scheduler } from '../adapter.js'
 import { SchedulerError } from '../adapter.js'
 import { UNCERTAIN } from '../allowed.js'
 import type { Core } from '../core.js'
@@ -132,7 +132,7 @@ const repeat = async (work: Work, order: 'cancel' | 'hold' | 'release', jobs: re
   const { core, scheduler } = work
   const method = scheduler[order]?.bind(scheduler)
   if (!method) return await giveUp(work, order, jobs)
-  const answers = await inChunks(work, jobs.map(refOf), method)
+  const answers = await inChunks(work, jobs.map(refOf), method, checkedAnswers)
   await commit(work, async (tx, now) => {
     for (const job of jobs) {
       const answer = answers.get(job.token)
@@ -180,19 +180,20 @@ const giveUp = async (work: Work, order: string, jobs: readonly Tracked[]): Prom
   })
 }
 
-/** One call for each `maxIdsPerPoll` jobs. */
-const inChunks = async (
+/** One call for each `maxIdsPerPoll` jobs; its answer checked. */
+const inChunks = async <T>(
   work: Work,
   refs: readonly JobRef[],
-  method: (jobs: readonly JobRef[], signal: AbortSignal) => Promise<ReadonlyMap<string, Answer>>,
-): Promise<Map<string, Answer>> => {
-  const answers = new Map<string, Answer>()
+  method: (jobs: readonly JobRef[], signal: AbortSignal) => Promise<unknown>,
+  check: (answer: unknown, asked: ReadonlySet<string>, log: Logger) => ReadonlyMap<string, T>,
+): Promise<Map<string, T>> => {
+  const answers = new Map<string, T>()
   const size = work.record.maxIdsPerPoll
   for (let start = 0; start < refs.length; start += size) {
     const chunk = Object.freeze(refs.slice(start, start + size))
     const answer = await work.call(async (signal) => await method(chunk, signal))
     const tokens = new Set(chunk.map((ref) => ref.token))
-    for (const [token, one] of checkedAnswers(answer, tokens, work.core.log)) answers.set(token, one)
+    for (const [token, one] of check(answer, tokens, work.core.log)) answers.set(token, one)
   }
   return answers
 }
@@ -200,34 +201,42 @@ const inChunks = async (
 /** Jobs that nobody wants: cancelled until the scheduler says that they ended, or has long not mentioned them. */
 const chaseStrays = async (work: Work, strays: readonly Stray[]): Promise<void> => {
   const { core, scheduler } = work
-  for (const stray of strays) {
-    const ref = Object.freeze([refOf(stray)])
-    const tokens = new Set([stray.token])
-    const cancelled = checkedAnswers(
-      await work.call(async (signal) => await scheduler.cancel(ref, signal)),
-      tokens,
-      core.log,
-    ).get(stray.token)
-    const reports = checkedReports(
-      await work.call(async (signal) => await scheduler.status(ref, signal)),
-      tokens,
-      core.log,
-    )
-    const state = reports.get(stray.token)?.state
-    const missing = !reports.has(stray.token) && stray.tries >= SILENT_TRIES
-    const gone = cancelled === 'ok' && (missing || state === 'succeeded' || state === 'failed' || state === 'cancelled')
+  for (const round of oncePerToken(strays)) {
+    const refs = round.map(refOf)
+    const cancelled = await inChunks(work, refs, scheduler.cancel.bind(scheduler), checkedAnswers)
+    const reports = await inChunks(work, refs, scheduler.status.bind(scheduler), checkedReports)
+    const isGone = ({ token, tries }: Stray): boolean => {
+      const report = reports.get(token)
+      const over = report === undefined ? tries >= SILENT_TRIES : ENDED.has(report.state)
+      return cancelled.get(token) === 'ok' && over
+    }
     await commit(work, async (tx, now) => {
-      const which = [stray.token, stray.nativeId]
-      if (gone) await tx.run('DELETE FROM telesto_strays WHERE token = $1 AND native_id = $2', which)
-      else {
-        const pause = backoff(stray.tries + 1, 500, MAX_REPEAT_MS)
-        await tx.run('UPDATE telesto_strays SET tries = tries + 1, due_at = $3 WHERE token = $1 AND native_id = $2', [
-          ...which,
-          now + pause,
-        ])
+      for (const stray of round) {
+        const which = [stray.token, stray.nativeId]
+        if (isGone(stray)) await tx.run('DELETE FROM telesto_strays WHERE token = $1 AND native_id = $2', which)
+        else {
+          const dueAt = now + backoff(stray.tries + 1, 500, MAX_REPEAT_MS)
+          await tx.run('UPDATE telesto_strays SET tries = tries + 1, due_at = $3 WHERE token = $1 AND native_id = $2', [
+            ...which,
+            dueAt,
+          ])
+        }
       }
     })
+    core.log.debug({ scheduler: work.record.name, strays: round.length }, 'strays were chased')
   }
+}
+const ENDED: ReadonlySet<unknown> = new Set(['succeeded', 'failed', 'cancelled'])
+
+/** An answer tells jobs apart by their tokens: of two strays of one token, each has its own round. */
+const oncePerToken = (strays: readonly Stray[]): Stray[][] => {
+  const rounds: Map<string, Stray>[] = []
+  for (const stray of strays) {
+    const round = rounds.find((one) => !one.has(stray.token))
+    if (round) round.set(stray.token, stray)
+    else rounds.push(new Map([[stray.token, stray]]))
+  }
+  return rounds.map((round) => [...round.values()])
 }
 
 /** What attempts of deleted jobs left on the scheduler's side. Their rows go when that is done. */
@@ -235,7 +244,8 @@ const cleanUp = async (work: Work, attempts: readonly CleanUp[]): Promise<void> 
   if (attempts.length === 0) return
   const method = work.scheduler.cleanUp?.bind(work.scheduler)
   const refs = attempts.filter((attempt) => attempt.nativeId !== null).map(refOf)
-  const answers = method && refs.length > 0 ? await inChunks(work, refs, method) : new Map<string, Answer>()
+  const answers =
+    method && refs.length > 0 ? await inChunks(work, refs, method, checkedAnswers) : new Map<string, Answer>()
   await commit(work, async (tx, now) => {
     for (const attempt of attempts) {
       const answer =

@@ -336,6 +336,23 @@ test('A second id for one attempt is a stray; the first one stays', async () => 
   expect(await p.status(job)).toBe('Running')
 })
 
+test('Strays are chased together: one cancel and one question for all, and those of one token one after the other', async () => {
+  const p = await portal({ start: false })
+  for (const token of ['a', 'b', 'c']) p.system.accept(token).report = { state: 'running' }
+  const values = ['a', 'b', 'c'].map(
+    (token) => `('${token}', 'native-of-${token}', 1, 'SCRIPTED', ${p.scheduler.id}, '/w', 0)`,
+  )
+  values.push(`('a', 'the-double', 1, 'SCRIPTED', ${p.scheduler.id}, '/w', 0)`)
+  await p.run(
+    `INSERT INTO telesto_strays (token, native_id, job_id, job_type, scheduler_id, workdir, due_at) VALUES ${values.join(', ')}`,
+  )
+  p.engine.start()
+  await p.pass(10_000)
+  expect(p.system.callsOf('cancel').map(({ tokens }) => tokens)).toEqual([['a', 'b', 'c'], ['a']])
+  expect(p.system.count('status')).toBe(2)
+  expect(await strays(p)).toEqual([])
+})
+
 /** A job inside submit(), which ends when the test says so. */
 const duringSubmit = async () => {
   const p = await portal()
