@@ -106,6 +106,7 @@ const tables = [
     cause TEXT,
     reason TEXT,
     exit_code INTEGER,
+    result TEXT,
     execute_time BIGINT,
     start_time BIGINT,
     completion_time BIGINT,

@@ -4,10 +4,12 @@ import type { Clock } from './clock.js'
 import type { Connections } from './connections.js'
 import { TelestoError } from './errors.js'
 import type { Pokes } from './pokes.js'
+import type { Polled } from './polled.js'
 import type { Questions } from './questions.js'
 import type { Registry } from './registry.js'
 import type { ReportTokens } from './report-token.js'
 import type { Database } from './store/database.js'
+import type { Waiting } from './waiting.js'
 
 /** A named slot of an app, to which an administrator assigns a scheduler record. */
 export interface SchedulerSettingDeclaration {
@@ -54,6 +56,10 @@ export interface Core {
   readonly connections: Connections
   readonly pokes: Pokes
   readonly questions: Questions
+  /** Who waits for jobs to settle. */
+  readonly waiting: Waiting
+  /** Who waits for an answered poll. */
+  readonly polled: Polled
   /** The root of all directories of jobs, absolute. */
   readonly jobsRoot: string
   /** Identifies this machine in records that belong to one. */

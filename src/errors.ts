@@ -23,6 +23,10 @@ const STATUS_OF = {
   job_is_active: 409,
   job_has_children: 409,
   job_not_saved: 409,
+  /** Its result was asked for, and it did not complete. */
+  job_failed: 409,
+  /** What was waited for has not happened in the time that was given; it may yet. */
+  timeout: 504,
   job_does_not_exist: 404,
   multiple_jobs_returned: 409,
   setting_not_declared: 400,

@@ -17,7 +17,7 @@ export type Listener = (events: readonly EventRow[]) => void
  * process wakes it at once, one of another process is seen within a second.
  */
 export interface EventFeed {
-  /** The newest id now, and every event after it to `listener`, each once. The answer's `stop` ends it. */
+  /** The newest id now, and every event after it to `listener`, each once. The answer's `stop` ends this subscription alone. */
   subscribe(listener: Listener): Promise<{ readonly from: number; readonly stop: () => void }>
   wake(): void
   close(): void
@@ -81,12 +81,14 @@ export const createEventFeed = (database: Database, clock: Clock, failed: (error
           last = await lastEventId(database)
           seen = new Set(await recentEventIds(database, last, (await database.readNow()) - WINDOW_MS))
         }
-        listeners.add(listener)
+        // Each subscription is its own, also where one function subscribes twice.
+        const own: Listener = (events) => listener(events)
+        listeners.add(own)
         if (!looping) {
           looping = true
           void loop()
         }
-        return { from: last, stop: () => void listeners.delete(listener) }
+        return { from: last, stop: () => void listeners.delete(own) }
       }),
     wake: () => bell.abort(),
     close() {

@@ -12,6 +12,8 @@ import { JobQuery, type Order } from './query.js'
 import type { Transaction } from './store/database.js'
 import { insertJobs, type NewJob, readJobs } from './store/jobs.js'
 import { readScheduler, readSetting } from './store/schedulers.js'
+import { checkWait, type WaitOptions } from './wait.js'
+import { jobsAsCompleted, type Waited, type WaitedFor, type WaitManyOptions, waitForJobs } from './wait-many.js'
 
 export interface ListJobsOptions {
   /** Only this user's jobs. Not together with `groups`. */
@@ -102,6 +104,23 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
   /** All jobs of this app, lazily. */
   query(): JobQuery {
     return new JobQuery(this.#core, this.#viewer, { app: this.app })
+  }
+
+  /**
+   * Waits for jobs of this app until all have settled, or as `returnWhen` says. When the time is over it resolves all the
+   * same, with what is done and what is not, as concurrent.futures does (Dask rejects). Rejects with `not_found` where the
+   * app (and user) has no such job when the waiting begins, with the signal's reason, with `closed`.
+   */
+  async wait(jobs: WaitedFor, options: WaitManyOptions = {}): Promise<Waited> {
+    return await waitForJobs({ core: this.#core, viewer: this.#viewer, app: this.app }, jobs, options)
+  }
+  /**
+   * Jobs of this app, each once, in the order in which they settle; those that have settled already come first. Each is as it
+   * was when it settled; a job that was given as such is that object, refreshed. Nothing is asked before the iteration begins.
+   * Throws as `wait` does; `timeout` when the time is over; after the last one `not_found` where some were deleted meanwhile.
+   */
+  asCompleted(jobs: WaitedFor, options: WaitOptions = {}): AsyncIterableIterator<Job> {
+    return jobsAsCompleted({ core: this.#core, viewer: this.#viewer, app: this.app }, jobs, checkWait(options))
   }
 
   /** The address at which the job's status can be poked and reported: absolute where Telesto knows its url, else a path. */

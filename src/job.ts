@@ -7,10 +7,10 @@ import { listLogs, readLog } from './logs.js'
 import { check, FIELDS } from './options.js'
 import { checkNewParents, checkParents } from './parents.js'
 import { listResults, type ResultFile, resultPath } from './results.js'
-import { statusCodeOf } from './status.js'
+import { hasFailed, statusCodeOf } from './status.js'
 import { nowIn, type Transaction } from './store/database.js'
 import { insertAudit, insertEvents } from './store/events.js'
-import { type AttemptHistory, readAttempts, readParts, type StoredPart } from './store/history.js'
+import { type AttemptHistory, readAttemptResult, readAttempts, readParts, type StoredPart } from './store/history.js'
 import {
   insertJobs,
   type JobRow,
@@ -21,7 +21,7 @@ import {
   type WholeJob,
 } from './store/jobs.js'
 import { findJobs } from './store/list.js'
-import { waitForAnswer } from './wait.js'
+import { checkWait, endings, isTimeout, pollAgain, type StatusAnswer, type WaitOptions, waitFields } from './wait.js'
 
 /**
  * One job. A picture of its row: `refresh()` takes a new one. Reading a property never does I/O; what asks something of the
@@ -112,11 +112,51 @@ export class Job extends JobPicture {
     })
   }
 
-  /** Asks for an earlier poll; with `wait` (milliseconds) resolves after the next answered one, or at the end of the wait. */
-  async updateStatus(options?: { readonly wait?: number }): Promise<void>
+  /**
+   * Resolves with this job, refreshed, once it has settled: Complete, Error, Aborted or Various-Complete. A job that nobody
+   * has executed yet is waited for too; after a resubmit it is the new attempt. Unsaved changes are dropped. Rejects with
+   * `timeout`, with the signal's reason, with `not_found` where the job is deleted, with `closed` where Telesto is.
+   */
+  async done(options: WaitOptions = {}): Promise<this> {
+    const until = checkWait(options)
+    const { id } = this
+    this.#demand('read')
+    try {
+      for await (const [ending] of endings(this.core, this.viewer, [id], until)) this.#show(ending?.whole, id)
+    } catch (error) {
+      if (!isTimeout(error)) throw error
+      await this.refresh()
+      if (!this.isSettled)
+        throw new TelestoError('timeout', `Job ${id} is still ${this.status} after ${until.timeoutMs} ms.`, {
+          field: 'timeoutMs',
+        })
+    }
+    return this
+  }
+  /**
+   * The value that the job computed, once it is Complete; null where it told none. Waits as `done()`, and rejects as that
+   * does; with `job_failed`, which says how it ended, for Error, Aborted and Various-Complete.
+   */
+  async result(options: WaitOptions = {}): Promise<unknown> {
+    await this.done(options)
+    if (hasFailed(this.row)) {
+      const { id, name, status, cause, exitCode, reason } = this
+      const how = [status, ...(cause === null ? [] : [`cause ${cause}`])]
+      if (exitCode !== null) how.push(`exit code ${exitCode}`)
+      const message = `Job ${id} (${name}) did not complete: ${how.join(', ')}.${reason === null ? '' : ` ${reason}`}`
+      throw new TelestoError('job_failed', message)
+    }
+    return this.row.attemptId === null ? null : await readAttemptResult(this.core.database, this.row.attemptId)
+  }
+
+  /**
+   * Asks for an earlier poll; with `wait` (milliseconds) resolves after the next one that is answered, or at the end of the
+   * wait, and at once where no scheduler is asked about the job. Answers the status as it is then, and how old it is.
+   */
+  async updateStatus(options?: { readonly wait?: number }): Promise<StatusAnswer>
   /** Sets the status, where it is the app's: a display name, a code or a text of its own. */
   async updateStatus(status: string): Promise<void>
-  async updateStatus(wanted: string | { readonly wait?: number } = {}): Promise<void> {
+  async updateStatus(wanted: string | { readonly wait?: number } = {}): Promise<unknown> {
     if (typeof wanted === 'string') {
       const text = check(FIELDS.name, wanted, 'status')
       await this.save()
@@ -125,12 +165,13 @@ export class Job extends JobPicture {
         await actions.setStatus(this.core, tx, row, statusCodeOf(text), text, {}, this.#by())
       })
       await this.#take(this.row.id)
-      return
+      return undefined
     }
+    const ms = check(waitFields.timeoutMs, wanted.wait, 'wait') ?? 0
     this.#demand('read')
-    this.core.pokes.job(this.id)
-    if (wanted.wait !== undefined) await waitForAnswer(this.core, await this.#reread(), wanted.wait)
+    const answer = await pollAgain(this.core, await this.#reread(), ms)
     await this.refresh()
+    return { status: this.status, ...answer }
   }
 
   /** The names of the logs; [] where the scheduler has none. `scheduler_unavailable` when it cannot tell just now. */
@@ -194,6 +235,11 @@ export class Job extends JobPicture {
   }
   async #take(id: number): Promise<void> {
     this.#show(await readJob(this.core.database, id), id)
+  }
+  /** @internal Takes what was just read of the job as its new picture. */
+  show(whole: WholeJob): this {
+    this.#show(whole)
+    return this
   }
   #show(whole: WholeJob | undefined, id = this.id): void {
     if (!whole) throw new TelestoError('not_found', `There is no job ${id}.`, { field: 'id' })

@@ -64,6 +64,11 @@ const SETTLED: ReadonlySet<StatusCode> = new Set(['COM', 'ERR', 'ABT', 'VCP'])
 /** The job has ended; only a resubmit starts it again. Results-Ready is not settled: its results are being collected. */
 export const isSettled = (job: Pick<Standing, 'statusCode'>): boolean => SETTLED.has(job.statusCode)
 
+const FAILED: ReadonlySet<StatusCode> = new Set(['ERR', 'ABT', 'VCP'])
+
+/** The job has ended, and not as it should: Error, Aborted or Various-Complete. */
+export const hasFailed = (job: Pick<Standing, 'statusCode'>): boolean => FAILED.has(job.statusCode)
+
 /**
  * The job is on its way: from the commit of execute() until its scheduler's last word. Results-Ready is not active: the
  * computation has ended.

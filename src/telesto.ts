@@ -13,6 +13,7 @@ import { JobManager } from './job-manager.js'
 import { machineId } from './machine.js'
 import { check } from './options.js'
 import { createPokes } from './pokes.js'
+import { createPolled } from './polled.js'
 import { processIdentity } from './process-identity.js'
 import { type ProcessResults, processing } from './processing.js'
 import { createQuestions } from './questions.js'
@@ -22,6 +23,7 @@ import * as schedulers from './schedulers.js'
 import { openDatabase } from './store/open.js'
 import { localTransport } from './transport/local.js'
 import { UserView } from './user-view.js'
+import { createWaiting } from './waiting.js'
 import { createWeb, type Web } from './web/web.js'
 
 export interface TelestoOptions<A extends readonly Adapter[]> {
@@ -206,11 +208,13 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
   }
 
   /**
-   * Ends loops and streams, waits for what is in flight (ten seconds at most), closes the store. Jobs run on; the next start
-   * finds them. Idempotent.
+   * Ends loops and streams, waits for what is in flight (ten seconds at most), closes the store. Who waits for a job is
+   * refused with `closed`. Jobs run on; the next start finds them. Idempotent.
    */
   async close(): Promise<void> {
     this.#web.close()
+    this.#core.waiting.close()
+    this.#core.polled.close()
     this.#feed.close()
     await this.#engine.close()
     await this.#core.connections.close()
@@ -229,9 +233,9 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
   const registry = createRegistry(options.adapters)
   const database = await openDatabase({ file: path.join(directory, 'telesto.db'), clock, log })
   try {
-    const feed = createEventFeed(database, clock, (error) =>
-      log.warn({ error: String(error) }, 'events could not be read'),
-    )
+    const unread = (what: string) => (error: unknown) => log.warn({ error: String(error) }, `${what} could not be read`)
+    const feed = createEventFeed(database, clock, unread('events'))
+    const access: Access = { visible: options.visible ?? defaultAccess.visible, may: options.may ?? defaultAccess.may }
     let engine: Engine | undefined
     const wake = (): void => engine?.wake()
     const now = (): Date => new Date(Date.now() + clock.databaseOffset())
@@ -241,12 +245,14 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
       clock,
       log,
       registry,
-      access: { visible: options.visible ?? defaultAccess.visible, may: options.may ?? defaultAccess.may },
+      access,
       urls: createUrls(checked.url, checked.mountPath, log),
       tokens: createReportTokens(await loadReportKey(directory)),
       connections: createConnections(registry, log, now, () => localTransport()),
       pokes: createPokes(() => clock.monotonic(), wake),
       questions: createQuestions(() => clock.monotonic()),
+      waiting: createWaiting({ database, clock, access, feed, failed: unread('jobs that are waited for') }),
+      polled: createPolled(database, clock, unread('polls of other processes')),
       jobsRoot: path.join(directory, 'jobs'),
       machine,
       owner: processIdentity(machine),

@@ -265,6 +265,21 @@ test('A listener that comes while the last one goes, in the middle of a reading,
   expect(b.ids()).toEqual([2])
 })
 
+test('One function that subscribes twice has two subscriptions: the end of the first is not that of the second', async () => {
+  const f = await feedOf()
+  const a = listening()
+  const first = f.feed.subscribe(a.listener)
+  const second = f.feed.subscribe(a.listener)
+  ;(await first).stop()
+  await f.add(note(1))
+  await f.pass(1001)
+  expect(a.ids()).toEqual([1])
+  ;(await second).stop()
+  await f.add(note(2))
+  await f.pass(3000)
+  expect(a.ids()).toEqual([1])
+})
+
 test('A listener that throws takes nothing from the others', async () => {
   const f = await feedOf()
   const [a, b] = [listening(), listening()]

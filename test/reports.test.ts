@@ -6,8 +6,10 @@ import { defaultAccess } from '../src/access.js'
 import { systemClock } from '../src/clock.js'
 import { createConnections } from '../src/connections.js'
 import type { Core } from '../src/core.js'
+import { createEventFeed } from '../src/event-feed.js'
 import type { Job } from '../src/job.js'
 import { JobManager } from '../src/job-manager.js'
+import { createPolled } from '../src/polled.js'
 import { createQuestions } from '../src/questions.js'
 import { createRegistry } from '../src/registry.js'
 import { createReportTokens, loadReportKey } from '../src/report-token.js'
@@ -15,17 +17,22 @@ import { report } from '../src/reports.js'
 import { createScheduler } from '../src/schedulers.js'
 import { openDatabase } from '../src/store/open.js'
 import { localTransport } from '../src/transport/local.js'
+import { createWaiting } from '../src/waiting.js'
 import { expectRefusal, scripted, temporaryDirectory } from './fixture.js'
 
+const fail = (error: unknown): never => {
+  throw error
+}
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** What a report touches of Telesto, with the pokes that it makes. */
 const openCore = async () => {
   const directory = await temporaryDirectory()
+  const database = await openDatabase({ file: path.join(directory, 'telesto.db'), clock: systemClock, log: silent })
   const registry = createRegistry([local, scripted()])
   const poked: number[] = []
   const core: Core = {
-    database: await openDatabase({ file: path.join(directory, 'telesto.db'), clock: systemClock, log: silent }),
+    database,
     clock: systemClock,
     log: silent,
     registry,
@@ -35,6 +42,14 @@ const openCore = async () => {
     connections: createConnections(registry, silent, () => new Date(), localTransport),
     pokes: { job: (id) => void poked.push(id), take: () => [] },
     questions: createQuestions(() => 0),
+    waiting: createWaiting({
+      database,
+      clock: systemClock,
+      access: defaultAccess,
+      feed: createEventFeed(database, systemClock, fail),
+      failed: fail,
+    }),
+    polled: createPolled(database, systemClock, fail),
     jobsRoot: path.join(directory, 'jobs'),
     machine: 'here',
     owner: 'me',

@@ -9,6 +9,7 @@ import {
   type JobFilter,
   type JobQuery,
   SchedulerError,
+  type Waited,
 } from '../src/index.js'
 
 const condor = defineAdapter({
@@ -187,3 +188,17 @@ job.user = 'bob'
 job.progress = '50%'
 // @ts-expect-error delete takes { stop }
 await job.delete({ force: true })
+
+// What is waited for: jobs, ids or a query.
+const settled: Job = await job.done({ timeoutMs: 1000, signal: AbortSignal.timeout(5) })
+const { done, notDone, gone }: Waited = await flood.wait([job, 7], { returnWhen: 'FIRST_EXCEPTION' })
+for await (const one of flood.asCompleted(flood.query())) one.status
+const { status, answered, ageMs }: { status: string; answered: boolean; ageMs: number | null } =
+  await job.updateStatus()
+export const waited = [settled, done, notDone, gone, status, answered, ageMs]
+// @ts-expect-error an unknown way to return
+await flood.wait([job], { returnWhen: 'SOMETIMES' })
+// @ts-expect-error Dask's name of an option
+await job.done({ timeout: 5 })
+// @ts-expect-error what is a result is not known to the compiler
+;(await job.result()).peak

@@ -148,6 +148,7 @@ const settle = async (
     ])
     await answered(core, tx, record, 'poll', now, Math.round(answer.askedAt + next))
   })
+  if (!answer.error) core.polled.tell(record.id, answer.askedAt)
   if (answer.error || record.health !== 'ok' || ended > 0) core.committed()
   if (ended > 0) core.log.debug({ scheduler: record.name, ended }, 'jobs ended')
 }

@@ -53,6 +53,14 @@ export const readAttempts = async ({ models }: Pick<Database, 'models'>, jobId: 
   }))
 }
 
+/** The value that an attempt computed; null where it told none. */
+export const readAttemptResult = async (reader: Reader, attemptId: number): Promise<unknown> => {
+  const [row] = await reader.all<{ result: string | null }>('SELECT result FROM telesto_attempts WHERE id = $1', [
+    attemptId,
+  ])
+  return row === undefined || row.result === null ? null : JSON.parse(row.result)
+}
+
 /** A part as stored. Times are milliseconds since 1970; `reportedAt` is set where the job itself told the state. */
 export interface StoredPart {
   readonly position: number

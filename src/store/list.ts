@@ -51,6 +51,17 @@ export const findJobs = async (reader: Reader, where: Condition, page: Page): Pr
   return await withBelongings(reader, await reader.all<JobRow>(sql, merged.params))
 }
 
+/** What tells whether a job has settled. */
+export type JobStanding = Pick<JobRow, 'id' | 'statusCode' | 'customStatus'>
+
+/** The standing of the jobs that match, in any order. */
+export const findStandings = async (reader: Reader, where: Condition): Promise<JobStanding[]> =>
+  await reader.all<JobStanding>(
+    `SELECT j.id AS id, j.status_code AS "statusCode", j.custom_status AS "customStatus" FROM telesto_jobs j
+     WHERE j.deleted_at IS NULL AND ${where.sql}`,
+    where.params,
+  )
+
 /** The ids alone. */
 export const findJobIds = async (reader: Reader, where: Condition, page: Page): Promise<number[]> => {
   const { ofJob } = ORDER_COLUMNS[page.order]

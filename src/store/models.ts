@@ -113,6 +113,7 @@ const TABLES: Readonly<Record<string, ModelAttributes>> = {
     cause: text,
     reason: text,
     exitCode: integer,
+    result: text,
     executeTime: time,
     startTime: time,
     completionTime: time,

@@ -33,7 +33,8 @@ export const act = async (job: Job, action: string, body: z.output<typeof action
     case 'delete':
       return await job.delete({ stop: body.stop === true })
     case 'update-status':
-      return await (body.status === undefined ? job.updateStatus() : job.updateStatus(body.status))
+      await (body.status === undefined ? job.updateStatus() : job.updateStatus(body.status))
+      return
     default:
       throw new TelestoError(
         'unknown_action',

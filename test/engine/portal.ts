@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
 import { onTestFinished } from 'vitest'
-import { defaultAccess } from '../../src/access.js'
+import { type Access, defaultAccess } from '../../src/access.js'
 import type { Adapter, Logger } from '../../src/adapter.js'
 import { createConnections } from '../../src/connections.js'
 import type { App, Core } from '../../src/core.js'
@@ -13,16 +13,18 @@ import type { Job } from '../../src/job.js'
 import { JobManager } from '../../src/job-manager.js'
 import { machineId } from '../../src/machine.js'
 import { createPokes } from '../../src/pokes.js'
+import { createPolled } from '../../src/polled.js'
 import { processIdentity } from '../../src/process-identity.js'
 import { type ProcessResults, processing } from '../../src/processing.js'
 import { createQuestions } from '../../src/questions.js'
 import { createRegistry } from '../../src/registry.js'
 import { createReportTokens } from '../../src/report-token.js'
 import { createScheduler, ensureRecordsOfThisMachine, type SchedulerLimits } from '../../src/schedulers.js'
-import type { Database, Transaction } from '../../src/store/database.js'
+import type { Database, Transaction, Value } from '../../src/store/database.js'
 import { readJobRow } from '../../src/store/jobs.js'
 import { openDatabase } from '../../src/store/open.js'
 import { localTransport } from '../../src/transport/local.js'
+import { createWaiting } from '../../src/waiting.js'
 import { ManualClock } from './manual-clock.js'
 import { type ScriptedSystem, type ScriptOptions, scriptedSystem } from './scripted-adapter.js'
 
@@ -36,7 +38,7 @@ export const freshDirectory = async (): Promise<string> => {
 /** The database, counting. `statements`: those inside transactions. `busy`: what has begun and not ended. */
 const counted = (database: Database) => {
   const counts = { reads: 0, writes: 0, statements: 0, busy: 0 }
-  const faults: { nextWrite?: Error } = {}
+  const faults: { nextWrite?: Error; nextRead?: Error; afterRead?: (sql: string) => Promise<void> | undefined } = {}
   const during = async <T>(work: Promise<T>): Promise<T> => {
     counts.busy++
     try {
@@ -56,9 +58,14 @@ const counted = (database: Database) => {
     },
   })
   const over: Pick<Database, 'all' | 'write' | 'readNow'> = {
-    all: (sql, params) => {
+    all: async <T extends object>(sql: string, params?: readonly Value[]): Promise<T[]> => {
       counts.reads++
-      return during(database.all(sql, params))
+      const { nextRead, afterRead } = faults
+      delete faults.nextRead
+      if (nextRead) throw nextRead
+      const rows = await during(database.all<T>(sql, params))
+      await afterRead?.(sql)
+      return rows
     },
     write: (work, options) => {
       counts.writes++
@@ -105,6 +112,7 @@ export interface PortalOptions {
   /** False: the loops wait for engine.start(). */
   readonly start?: boolean
   readonly record?: string
+  readonly visible?: Access['visible']
 }
 
 /** More than this many statements in one go are no work but a loop. */
@@ -122,7 +130,9 @@ export const portal = async (options: PortalOptions = {}) => {
   const registry = createRegistry([system.adapter, ...(options.adapters ?? [])])
   const database = await openDatabase({ file: path.join(directory, 'telesto.db'), clock, log })
   const { counting, counts, faults } = counted(database)
-  const feed = createEventFeed(counting, clock, (error) => log.warn({ error: String(error) }, 'feed'))
+  const unread = (what: string) => (error: unknown) => log.warn({ error: String(error) }, what)
+  const feed = createEventFeed(counting, clock, unread('feed'))
+  const access: Access = { visible: (user) => (options.visible ?? defaultAccess.visible)(user), may: defaultAccess.may }
   const machine = options.machine ?? machineId()
   let wake = (): void => {}
   const core: Core = {
@@ -130,7 +140,7 @@ export const portal = async (options: PortalOptions = {}) => {
     clock,
     log,
     registry,
-    access: defaultAccess,
+    access,
     urls: { page: (inner) => inner, callback: () => undefined },
     tokens: createReportTokens(new Uint8Array(32)),
     connections: createConnections(
@@ -144,6 +154,8 @@ export const portal = async (options: PortalOptions = {}) => {
       () => wake(),
     ),
     questions: createQuestions(() => clock.monotonic()),
+    waiting: createWaiting({ database: counting, clock, access, feed, failed: unread('waiting') }),
+    polled: createPolled(counting, clock, unread('polled')),
     jobsRoot: path.join(directory, 'jobs'),
     machine,
     owner: options.owner ?? processIdentity(machine),
@@ -265,6 +277,8 @@ export const portal = async (options: PortalOptions = {}) => {
   /** As Telesto closes. */
   const close = (): Promise<void> => {
     closing ??= (async () => {
+      core.waiting.close()
+      core.polled.close()
       feed.close()
       const stopped = engine.close()
       // Calls that ignore their signal are left behind after a second of the clock.
@@ -295,7 +309,7 @@ export const portal = async (options: PortalOptions = {}) => {
     feed,
     database,
     counts,
-    /** What fails next in the store. */
+    /** What fails next in the store, and what holds an answer of it back. */
     faults,
     lines,
     scheduler,
