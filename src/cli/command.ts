@@ -4,7 +4,9 @@ export interface Command {
   readonly usage: string
   /** What it does, in one line. */
   readonly summary: string
-  /** Resolves to what is printed. What `wrongly` makes is answered with the usage. */
+  /** What its exit codes mean, where it has more of them than 0, 1 and 2. */
+  readonly exitCodes?: Readonly<Record<number, string>>
+  /** Resolves to what is printed, "" for nothing. What `wrongly` makes is answered with the usage. */
   run(args: readonly string[]): Promise<string>
 }
 
@@ -13,3 +15,9 @@ export const wrongly = (message: string): Error => Object.assign(new Error(messa
 
 export const wasCalledWrongly = (error: unknown): error is Error =>
   error instanceof Error && String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')
+
+/** The error of a command that ends the program with this exit code. Any other one ends it with 1. */
+export const failing = (exitCode: number, message: string): Error => Object.assign(new Error(message), { exitCode })
+
+export const exitCodeOf = (error: unknown): number =>
+  error instanceof Error && 'exitCode' in error ? Number(error.exitCode) : 1

@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { createRequire } from 'node:module'
 import { nodeTooOld } from '../node-version.js'
-import { type Command, wasCalledWrongly } from './command.js'
+import { type Command, exitCodeOf, wasCalledWrongly } from './command.js'
 import { migrate } from './migrate.js'
+import { report } from './report.js'
 
-const commands: Readonly<Record<string, Command>> = { migrate }
+const commands: Readonly<Record<string, Command>> = { migrate, report }
 
 const help = (): string =>
   [
@@ -14,7 +15,15 @@ const help = (): string =>
     '  telesto --help       shows this',
     '  telesto --version    shows the version',
     '',
-    'Exit codes: 0 done, 1 failed, 2 called wrongly.',
+    'Exit codes: 0 done, 1 failed, 2 called wrongly; further ones are in the --help of a command.',
+  ].join('\n')
+
+const helpOf = ({ usage, summary, exitCodes }: Command): string =>
+  [
+    `Usage: telesto ${usage}`,
+    summary,
+    ...(exitCodes ? ['Exit codes:'] : []),
+    ...Object.entries(exitCodes ?? {}).map(([code, meaning]) => `  ${code}  ${meaning}`),
   ].join('\n')
 
 const version = (): string => (createRequire(import.meta.url)('telesto/package.json') as { version: string }).version
@@ -45,11 +54,12 @@ const main = async (args: readonly string[]): Promise<number> => {
     return 2
   }
   if (rest.includes('--help') || rest.includes('-h')) {
-    say(`Usage: telesto ${command.usage}\n${command.summary}`)
+    say(helpOf(command))
     return 0
   }
   try {
-    say(await command.run(rest))
+    const text = await command.run(rest)
+    if (text !== '') say(text)
     return 0
   } catch (error) {
     if (wasCalledWrongly(error)) {
@@ -57,7 +67,7 @@ const main = async (args: readonly string[]): Promise<number> => {
       return 2
     }
     complain(error instanceof Error ? error.message : String(error))
-    return 1
+    return exitCodeOf(error)
   }
 }
 
