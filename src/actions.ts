@@ -1,21 +1,20 @@
-import { ALLOWED, hasEnded, stopping } from './allowed.js'
+import { ALLOWED, stopping } from './allowed.js'
 import { appOf, type Core } from './core.js'
 import { attemptDirectory, defaultWorkspace } from './directories.js'
 import { TelestoError } from './errors.js'
 import { newToken } from './report-token.js'
-import { displayStatuses, isActive, isSettled, type StatusCode } from './status.js'
+import { isActive, type StatusCode, statusText } from './status.js'
 import { nowIn, type Transaction } from './store/database.js'
 import { insertEvents, type NewEvent } from './store/events.js'
 import { insertRows } from './store/insert.js'
-import { type JobRow, readJobRow } from './store/jobs.js'
+import type { JobRow } from './store/jobs.js'
 import { youngestParents } from './store/parents.js'
 import { readScheduler, readSchedulerOfMachine, readSetting, type SchedulerRow } from './store/schedulers.js'
 import { type AttemptChange, type Change, changeAll, type JobChange, type OrderName } from './store/transition.js'
 
 const refuse = (row: JobRow, action: keyof typeof ALLOWED): never => {
   const stopped = stopping(row) ? ' and is being stopped' : ''
-  const status =
-    row.statusCode === 'PEN' && row.executeTime !== null ? 'being submitted' : displayStatuses[row.statusCode]
+  const status = row.statusCode === 'PEN' && row.executeTime !== null ? 'being submitted' : statusText(row)
   throw new TelestoError(
     'action_not_allowed',
     `Job ${row.id} is ${status}${stopped}, which does not allow ${action}.`,
@@ -37,7 +36,7 @@ export interface Asked {
 }
 
 /** Applies a change that nothing else can have overtaken: the caller read the rows in the same transaction. */
-const apply = async (
+export const apply = async (
   tx: Transaction,
   rows: readonly JobRow[],
   now: number,
@@ -62,7 +61,8 @@ const orderEvent =
       data: { order, ...(by === undefined ? {} : { by }) },
     },
   ]
-const who = ({ by }: Asked): { readonly by?: string } => (by === undefined ? {} : { by })
+/** For the history. */
+export const who = ({ by }: Asked): { readonly by?: string } => (by === undefined ? {} : { by })
 
 const demand = (rows: readonly JobRow[], action: keyof typeof ALLOWED): void => {
   const refused = rows.find((row) => !ALLOWED[action](row))
@@ -114,7 +114,7 @@ const schedulerOf = async (core: Core, tx: Transaction, row: JobRow): Promise<Sc
  * New attempts, committed with their order to submit: from here on the jobs run, whatever happens to this process. Where they
  * have parents, a sweep (engine/children.ts) sees whether these let them.
  */
-const start = async (
+export const start = async (
   core: Core,
   tx: Transaction,
   rows: readonly JobRow[],
@@ -305,63 +305,6 @@ const jobIsActive = (row: Pick<JobRow, 'id'>): TelestoError =>
   new TelestoError('job_is_active', `Job ${row.id} is active: stop it first, or delete it with { stop: true }.`, {
     field: 'stop',
   })
-
-/** Sets the status of a job whose status is the app's; on a scheduler's job a custom text becomes a label beside it. */
-export const setStatus = async (
-  core: Core,
-  tx: Transaction,
-  row: JobRow,
-  code: StatusCode | undefined,
-  text: string,
-  news: Pick<JobChange, 'statusMessage' | 'progress'>,
-  asked: Asked,
-): Promise<void> => {
-  const now = await nowIn(core.database, tx)
-  if (row.needsScheduler === 1) {
-    if (code !== undefined) {
-      throw new TelestoError(
-        'status_owned_by_scheduler',
-        `The scheduler of job ${row.id} says what its status is. A text of your own is kept as a label beside it.`,
-        { field: 'status' },
-      )
-    }
-    const event = {
-      kind: 'label' as const,
-      app: row.app,
-      jobId: row.id,
-      attempt: row.attemptNumber,
-      data: { label: text, ...who(asked) },
-    }
-    await apply(tx, [row], now, { job: { ...news, customStatus: text } }, () => [event])
-    return
-  }
-  if (hasEnded(row)) {
-    throw new TelestoError(
-      'already_settled',
-      `Job ${row.id} has ended: it is ${displayStatuses[row.statusCode]}. A resubmit starts a settled job again.`,
-      {
-        field: 'status',
-      },
-    )
-  }
-  if (row.attemptId === null) {
-    await start(core, tx, [row], now, {}, asked)
-    const started = (await readJobRow(tx, row.id)) as JobRow
-    return await setStatus(core, tx, started, code, text, news, asked)
-  }
-  const wanted = code ?? 'OTH'
-  const status = wanted === 'COM' && row.processResults !== null ? 'RES' : wanted
-  const runs = status !== 'PEN' && status !== 'SUB'
-  const ends = isSettled({ statusCode: status })
-  const job = {
-    ...news,
-    status,
-    customStatus: code === undefined ? text : null,
-    ...(runs && row.startTime === null && status !== 'ABT' && status !== 'ERR' ? { startTime: now } : {}),
-    ...(ends ? { completionTime: now } : {}),
-  }
-  await apply(tx, [row], now, { job, ...(ends ? { attempt: { ended: 1 } } : {}), ...who(asked) }, () => [])
-}
 
 /** Whether the job's scheduler offers an operation, without asking it: a method is there exactly when it is supported. */
 export const supports = async (

@@ -5,7 +5,15 @@ import type { JobRow } from './store/jobs.js'
 /** What a row tells about what may be asked of its job. */
 type Standing = Pick<
   JobRow,
-  'statusCode' | 'executeTime' | 'needsScheduler' | 'orderName' | 'orderError' | 'nativeId' | 'cause' | 'handedOverAt'
+  | 'statusCode'
+  | 'statusClass'
+  | 'executeTime'
+  | 'needsScheduler'
+  | 'orderName'
+  | 'orderError'
+  | 'nativeId'
+  | 'cause'
+  | 'handedOverAt'
 >
 
 /** The attempt was handed over, no answer came, and its adapter cannot find out what became of it. */
@@ -13,7 +21,8 @@ export const UNCERTAIN = 'submission uncertain'
 
 const running: ReadonlySet<StatusCode> = new Set(['SUB', 'RUN', 'VAR'])
 /** It has settled, or it will as soon as its results are collected. */
-export const hasEnded = (job: Pick<Standing, 'statusCode'>): boolean => isSettled(job) || job.statusCode === 'RES'
+export const hasEnded = (job: Pick<Standing, 'statusCode' | 'statusClass'>): boolean =>
+  isSettled(job) || job.statusCode === 'RES'
 export const stopping = (job: Standing): boolean => job.orderName === 'cancel'
 const uncertain = (job: Standing): boolean => job.orderName === 'submit' && (job.orderError ?? '').startsWith(UNCERTAIN)
 

@@ -2,6 +2,7 @@ import type { Access } from './access.js'
 import type { Logger } from './adapter.js'
 import type { Clock } from './clock.js'
 import type { Connections } from './connections.js'
+import type { CustomStatuses } from './custom-statuses.js'
 import { TelestoError } from './errors.js'
 import type { Pokes } from './pokes.js'
 import type { Polled } from './polled.js'
@@ -50,6 +51,8 @@ export interface Core {
   readonly clock: Clock
   readonly log: Logger
   readonly registry: Registry
+  /** What the apps' own texts mean as statuses. */
+  readonly customStatuses: CustomStatuses
   readonly access: Access
   readonly urls: Urls
   readonly tokens: ReportTokens

@@ -1,5 +1,5 @@
-import type { JobPart, JobReport, JobState } from './adapter.js'
-import { isSettled, type StatusCode } from './status.js'
+import type { JobReport, JobState } from './adapter.js'
+import { isSettled, type StatusClass, type StatusCode } from './status.js'
 
 /** Why a job is in Error, or was aborted: an adapter's word, or one of the core's own. */
 export type Cause = NonNullable<JobReport['cause']> | 'lost' | 'results'
@@ -14,6 +14,7 @@ export const LOST_WATCH_MS = 24 * 3_600_000
 /** What decide() needs to know of a job. Times are milliseconds by the database's clock. */
 export interface Situation {
   readonly statusCode: StatusCode
+  readonly statusClass: StatusClass | null
   readonly statusChangedAt: number
   readonly startTime: number | null
   readonly cause: string | null
@@ -58,31 +59,16 @@ export const decide = (job: Situation, report: JobReport | Gap, asked: number): 
 
   const seen = { ...(job.gapCount > 0 ? { gapCount: 0, gapSince: null } : {}), ...facts(job, report) }
   const state = overall(report)
-  switch (state) {
-    case 'unknown':
-      return seen
-    case 'queued':
-      return {
-        ...seen,
-        ...to(job, 'SUB'),
-        ...(job.statusCode === 'RUN' ? { requeued: true } : {}),
-      }
-    case 'held':
-    case 'suspended':
-      return { ...seen, ...started(job, report), ...to(job, 'PAS') }
-    case 'running':
-      return { ...seen, ...started(job, report, asked), ...to(job, 'RUN') }
-    case 'various':
-      return { ...seen, ...started(job, report, asked), ...to(job, 'VAR') }
-    case 'succeeded':
-      return { ...seen, ...started(job, report), ...end(job, report, 'RES', asked) }
-    case 'cancelled':
-      return { ...seen, ...started(job, report), ...end(job, report, 'ABT', asked) }
-    case 'mixed':
-      return { ...seen, ...started(job, report), ...end(job, report, 'VCP', asked) }
-    case 'failed':
-      return { ...seen, ...started(job, report), ...end(job, report, 'ERR', asked) }
+  const status = STATUS_OF[state]
+  if (status === undefined) return seen
+  if (isSettled({ statusCode: status, statusClass: null })) {
+    // What succeeded is Complete only when its results are here.
+    return { ...seen, ...started(job, report), ...end(job, report, status === 'COM' ? 'RES' : status, asked) }
   }
+  if (status === 'SUB') {
+    return { ...seen, ...to(job, status), ...(job.statusCode === 'RUN' ? { requeued: true } : {}) }
+  }
+  return { ...seen, ...started(job, report, status === 'PAS' ? undefined : asked), ...to(job, status) }
 }
 
 const decideGap = (job: Situation, asked: number): Decision => {
@@ -98,24 +84,42 @@ const decideGap = (job: Situation, asked: number): Decision => {
 
 type Overall = JobState | 'various' | 'mixed'
 
+/** What each means for a job; undefined: nothing. */
+const STATUS_OF: Readonly<Record<Overall, StatusCode | undefined>> = {
+  queued: 'SUB',
+  held: 'PAS',
+  suspended: 'PAS',
+  running: 'RUN',
+  various: 'VAR',
+  succeeded: 'COM',
+  failed: 'ERR',
+  cancelled: 'ABT',
+  mixed: 'VCP',
+  unknown: undefined,
+}
+
 /** The scheduler's word on the whole; where it has none, what its parts add up to. */
 const overall = (report: JobReport): Overall => {
   const parts = report.parts ?? []
-  const said = report.state ?? sum(parts)
+  const said = report.state ?? sum(new Set(parts.map((part) => part.state)))
   const state = said === 'succeeded' && (report.exitCode ?? 0) !== 0 ? 'failed' : said
   return state === 'failed' && parts.some((part) => part.state === 'succeeded') ? 'mixed' : state
 }
 
-const FINAL: ReadonlySet<JobState> = new Set(['succeeded', 'failed', 'cancelled'])
+/** States that a job or part does not leave. */
+export const FINAL_STATES: ReadonlySet<JobState> = new Set(['succeeded', 'failed', 'cancelled'])
 
-const sum = (parts: readonly JobPart[]): Overall => {
-  const states = new Set(parts.map((part) => part.state))
+/** What parts in these states add up to. */
+const sum = (states: ReadonlySet<JobState>): Overall => {
   const [only, ...others] = states
   if (only === undefined) return 'unknown'
   if (others.length === 0) return only
-  if (![...states].every((state) => FINAL.has(state))) return 'various'
+  if (![...states].every((state) => FINAL_STATES.has(state))) return 'various'
   return states.has('succeeded') ? 'mixed' : 'failed'
 }
+
+/** The status of a job whose parts are in these states, by the rule that holds for a scheduler's; undefined: they do not tell. */
+export const statusOfParts = (states: ReadonlySet<JobState>): StatusCode | undefined => STATUS_OF[sum(states)]
 
 const isLost = (job: Situation): boolean => job.statusCode === 'ERR' && job.cause === 'lost'
 

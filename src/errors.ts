@@ -19,6 +19,7 @@ const STATUS_OF = {
   /** The job's status forbids it. */
   action_not_allowed: 409,
   status_owned_by_scheduler: 409,
+  parts_owned_by_scheduler: 409,
   already_settled: 409,
   job_is_active: 409,
   job_has_children: 409,

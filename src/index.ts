@@ -31,11 +31,14 @@ export {
 } from './adapter.js'
 export type { Clock } from './clock.js'
 export type { SchedulerSettingDeclaration } from './core.js'
+export type { StatusCategories } from './custom-statuses.js'
 export type { ResultsContext } from './engine/collect.js'
+export type { ToldPart } from './engine/parts.js'
 export { JobDoesNotExist, MultipleJobsReturned, TelestoError, type TelestoErrorCode } from './errors.js'
 export type { JobFilter } from './filters.js'
 export type { Job } from './job.js'
 export type { GetJobOptions, JobManager, ListJobsOptions } from './job-manager.js'
+export { defineJobTypes } from './job-types.js'
 export type { ProcessResults } from './processing.js'
 export type { JobQuery, Order, QueryUpdate } from './query.js'
 export type { ResultFile } from './results.js'
@@ -50,6 +53,7 @@ export {
   preRunningStatuses,
   reverseStatuses,
   runningStatuses,
+  type StatusClass,
   type StatusCode,
   type StatusName,
   statuses,

@@ -1,10 +1,10 @@
 import type { Action, JobOwnership, User } from './access.js'
-import type { OnParentFailure } from './adapter.js'
+import type { JobState, OnParentFailure } from './adapter.js'
 import { ALLOWED } from './allowed.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
 import { check, FIELDS, toJson } from './options.js'
-import { displayStatuses, isActive, isSettled, type StatusCode } from './status.js'
+import { isActive, isComplete, isSettled, type StatusClass, type StatusCode, statusText } from './status.js'
 import type { JobRow, NewJob, WholeJob } from './store/jobs.js'
 
 /** Who looks at a job: undefined is trusted code of the host. */
@@ -144,9 +144,7 @@ export class JobPicture {
 
   /** The display name: "Running"; for a status of the app's own, its text. Reads the row, never a scheduler. */
   get status(): string {
-    return this.row.statusCode === 'OTH'
-      ? (this.row.customStatus ?? displayStatuses.OTH)
-      : displayStatuses[this.row.statusCode]
+    return statusText(this.row)
   }
   get statusCode(): StatusCode {
     return this.row.statusCode
@@ -154,6 +152,14 @@ export class JobPicture {
   /** A text of the app's own beside the status, or null. */
   get customStatus(): string | null {
     return this.row.customStatus
+  }
+  /** What a status of the app's own means, as it was classified when it was set; null for any other, and without a class. */
+  get statusClass(): StatusClass | null {
+    return this.row.statusClass
+  }
+  /** How many parts of the current attempt are in each state; empty where it has none. */
+  get statuses(): Readonly<Partial<Record<JobState, number>>> {
+    return JSON.parse(this.row.partStates ?? '{}')
   }
   /** execute() is committed, and the scheduler has not yet accepted the job. */
   get submitting(): boolean {
@@ -171,7 +177,7 @@ export class JobPicture {
   get isActive(): boolean {
     return isActive(this.row)
   }
-  /** Complete, Error, Aborted or Various-Complete. */
+  /** Complete, Error, Aborted, Various-Complete, or a terminal status of the app's own. */
   get isSettled(): boolean {
     return isSettled(this.row)
   }
@@ -261,16 +267,18 @@ export class JobPicture {
 
 const SHOWN =
   `app name description user groups jobType spec scheduler workspace parents onParentFailure processResults tags
-  extendedProperties status statusCode customStatus statusMessage submitting progress isActive isSettled order waitingFor
-  cause reason exitCode nativeState nativeId attempt creationTime executeTime startTime completionTime lastStatusUpdate
+  extendedProperties status statusCode customStatus statusClass statusMessage statuses submitting progress isActive
+  isSettled order waitingFor cause reason exitCode nativeState nativeId attempt creationTime executeTime startTime completionTime lastStatusUpdate
   runTime`.split(/\s+/) as (keyof JobPicture)[]
 
 /** One parent for which the job waits, as it is; the page of the job shows more of them. */
 const afterParent = ({ row, parents }: WholeJob): string | null => {
   if (row.waitsFor === null || row.waitsForStatus === null) return null
-  const one = `After job ${row.waitsFor} (${displayStatuses[row.waitsForStatus]})`
+  const { waitsForStatus: statusCode, waitsForCustom: customStatus, waitsForClass: statusClass } = row
+  const one = `After job ${row.waitsFor} (${statusText({ statusCode, customStatus })})`
   const all = parents.length > 1 ? `, one of ${parents.length.toLocaleString('en')} parents` : ''
-  const failed = isSettled({ statusCode: row.waitsForStatus }) && row.waitsForStatus !== 'COM'
+  const parent = { statusCode, statusClass }
+  const failed = isSettled(parent) && !isComplete(parent)
   return `${one}${all}${failed && row.onParentFailure === 'wait' ? ': waits until that is resubmitted and Complete' : ''}`
 }
 
@@ -291,9 +299,11 @@ const unsavedRow = (job: NewJob): JobRow => ({
   extendedProperties: job.extendedProperties,
   statusCode: 'PEN',
   customStatus: null,
+  statusClass: null,
   statusVersion: 0,
   statusChangedAt: 0,
   statusMessage: null,
+  partStates: null,
   progress: null,
   nativeState: null,
   cause: null,
@@ -316,5 +326,7 @@ const unsavedRow = (job: NewJob): JobRow => ({
   handedOverAt: null,
   waitsFor: null,
   waitsForStatus: null,
+  waitsForCustom: null,
+  waitsForClass: null,
   collectError: null,
 })

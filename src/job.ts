@@ -1,13 +1,16 @@
+import { z } from 'zod'
 import { type Action, visibleTo } from './access.js'
 import * as actions from './actions.js'
 import type { LogName, LogWindow } from './adapter.js'
+import type { ToldPart } from './engine/parts.js'
 import { TelestoError } from './errors.js'
 import { JobPicture } from './job-picture.js'
 import { listLogs, readLog } from './logs.js'
 import { check, FIELDS } from './options.js'
+import { partsSchema, setParts, setStatus } from './own-status.js'
 import { checkNewParents, checkParents } from './parents.js'
 import { listResults, type ResultFile, resultPath } from './results.js'
-import { hasFailed, statusCodeOf } from './status.js'
+import { hasFailed } from './status.js'
 import { nowIn, type Transaction } from './store/database.js'
 import { insertAudit, insertEvents } from './store/events.js'
 import { type AttemptHistory, readAttemptResult, readAttempts, readParts, type StoredPart } from './store/history.js'
@@ -154,7 +157,10 @@ export class Job extends JobPicture {
    * wait, and at once where no scheduler is asked about the job. Answers the status as it is then, and how old it is.
    */
   async updateStatus(options?: { readonly wait?: number }): Promise<StatusAnswer>
-  /** Sets the status, where it is the app's: a display name, a code or a text of its own. */
+  /**
+   * Sets the status, where it is the app's: a display name, a code or a text of its own (`customStatuses` says what that
+   * means). On a scheduler's job a text is a label beside the status. Throws `status_owned_by_scheduler`, `already_settled`.
+   */
   async updateStatus(status: string): Promise<void>
   async updateStatus(wanted: string | { readonly wait?: number } = {}): Promise<unknown> {
     if (typeof wanted === 'string') {
@@ -162,7 +168,7 @@ export class Job extends JobPicture {
       await this.save()
       this.#demand('updateStatus')
       await this.#commit('updateStatus', async (tx, row) => {
-        await actions.setStatus(this.core, tx, row, statusCodeOf(text), text, {}, this.#by())
+        await setStatus(this.core, tx, row, text, {}, this.#by())
       })
       await this.#take(this.row.id)
       return undefined
@@ -172,6 +178,23 @@ export class Job extends JobPicture {
     const answer = await pollAgain(this.core, await this.#reread(), ms)
     await this.refresh()
     return { status: this.status, ...answer }
+  }
+
+  /**
+   * Tells parts of a job that no scheduler runs: of a part that is known by its name what is given here changes, others are
+   * added in this order, at most 10,000 in all. The status stays the app's to set, unless `deriveStatus` asks for the one that
+   * all parts add up to: Various while they differ. The first call starts the job, as updateStatus() does.
+   * Throws `parts_owned_by_scheduler`, `already_settled`, and `invalid`, naming the field: "parts.3.state".
+   */
+  async updateParts(parts: readonly ToldPart[], options: { readonly deriveStatus?: boolean } = {}): Promise<void> {
+    const told = check(partsSchema, parts, 'parts')
+    const { deriveStatus } = check(updatePartsOptions, options, 'options')
+    await this.save()
+    this.#demand('updateStatus')
+    await this.#commit('updateStatus', async (tx, row) => {
+      await setParts(this.core, tx, row, told, deriveStatus, this.#by())
+    })
+    await this.#take(this.row.id)
   }
 
   /** The names of the logs; [] where the scheduler has none. `scheduler_unavailable` when it cannot tell just now. */
@@ -203,7 +226,7 @@ export class Job extends JobPicture {
     this.#demand('read')
     return await readAttempts(this.core.database, this.id)
   }
-  /** The parts of the current attempt, in the scheduler's order. */
+  /** The parts of the current attempt, in the order of its scheduler, or in that of their first mention. */
   async parts(): Promise<readonly StoredPart[]> {
     this.#demand('read')
     return this.row.attemptId === null ? [] : await readParts(this.core.database, this.row.attemptId)
@@ -263,6 +286,8 @@ export class Job extends JobPicture {
     })
   }
 }
+
+const updatePartsOptions = z.strictObject({ deriveStatus: z.boolean().default(false) })
 
 /** Writes edited fields of jobs: their columns, and the rows that belong to them. `{id}` in a name becomes the job's id. */
 export const updateFields = async (

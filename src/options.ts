@@ -7,14 +7,14 @@ import { firstIssue, type JobType, type Registry } from './registry.js'
 const CONTROL = /\p{Cc}/u
 const wellFormed = (text: string): boolean => text.isWellFormed()
 /** One line of text: no control characters, no half of a surrogate pair. */
-const line = (max: number) =>
+export const line = (max: number) =>
   z
     .string()
     .min(1, `must have 1 to ${max} characters`)
     .max(max, `must have 1 to ${max} characters`)
     .refine((text) => !CONTROL.test(text), 'must have no control characters')
     .refine(wellFormed, 'must be well-formed Unicode: it holds half of a surrogate pair')
-const prose = (max: number) =>
+export const prose = (max: number) =>
   z
     .string()
     .max(max, `must have at most ${max} characters`)
@@ -42,7 +42,7 @@ export const toJson = (value: unknown, field: string): string => {
   return json
 }
 
-const isPlainObject = (value: unknown): value is Record<string, unknown> =>
+export const isPlainObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && [Object.prototype, null].includes(Object.getPrototypeOf(value))
 /** Not z.record(), which leaves out a key "__proto__" without a word. */
 const jsonObject = z

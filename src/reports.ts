@@ -1,27 +1,28 @@
 import { z } from 'zod'
-import { setStatus } from './actions.js'
 import { JOB_STATES, type JobState } from './adapter.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
-import { check, FIELDS } from './options.js'
+import { check, FIELDS, line } from './options.js'
+import { setStatus, tellParts } from './own-status.js'
 import { isSettled, statusCodeOf } from './status.js'
 import { nowIn, type Transaction } from './store/database.js'
 import { insertEvents } from './store/events.js'
+import { countParts } from './store/history.js'
 import { type JobRow, readJobRow } from './store/jobs.js'
 import { change } from './store/transition.js'
 
-/** What a job may say of itself. Everything is optional; `nodes` tells the states of its parts by name. */
+/** What a job may say of itself. Everything is optional; `nodes` tells the states of its parts by name; a job without a scheduler gets those that it had not. */
 export const reportSchema = z.strictObject({
   status: FIELDS.name.optional(),
   message: FIELDS.statusMessage.optional(),
   progress: FIELDS.progress.optional(),
-  nodes: z.record(z.string().min(1).max(255), z.enum(JOB_STATES)).optional(),
+  nodes: z.record(line(255), z.enum(JOB_STATES)).optional(),
 })
 
 export interface ReportAnswer {
   /** False: the scheduler of this job says what its status is; it has been poked instead. Absent: no status was sent. */
   readonly statusApplied?: boolean
-  /** How many of the nodes are known parts of the job. */
+  /** How many of the nodes are parts of the job. */
   readonly nodesApplied?: number
 }
 
@@ -72,7 +73,7 @@ const apply = async (
   const code = news.status === undefined ? undefined : statusCodeOf(news.status)
   const owned = row.needsScheduler === 1 && code !== undefined
   if (news.status !== undefined && !owned) {
-    await setStatus(core, tx, row, code, news.status, fields, {})
+    await setStatus(core, tx, row, news.status, fields, {})
     return { ...answer, statusApplied: true }
   }
   if (Object.keys(fields).length > 0) {
@@ -89,14 +90,21 @@ const applyNodes = async (
   nodes: Readonly<Record<string, JobState>>,
   now: number,
 ): Promise<number> => {
+  const told = Object.entries(nodes).map(([name, state]) => ({ name, state }))
+  if (row.needsScheduler === 0) {
+    await tellParts(tx, row, told, now, 'nodes')
+    return told.length
+  }
   let applied = 0
-  for (const [name, state] of Object.entries(nodes)) {
+  for (const { name, state } of told) {
     applied += await tx.run(
       'UPDATE telesto_parts SET state = $1, reported_at = $2 WHERE attempt_id = $3 AND name = $4',
       [state, now, row.attemptId, name],
     )
   }
-  if (applied > 0)
+  if (applied > 0) {
+    await countParts(tx, row.attemptId as number)
     await insertEvents(tx, now, [{ kind: 'parts', app: row.app, jobId: row.id, attempt: row.attemptNumber }])
+  }
   return applied
 }

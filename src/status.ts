@@ -52,17 +52,48 @@ const CODES: ReadonlyMap<string, StatusCode> = new Map(
 /** The code of a display name or a code; undefined for anything else, which is then a custom text. */
 export const statusCodeOf = (text: string): StatusCode | undefined => CODES.get(text)
 
+/** The display name of a status; for one of the app's own, its text. */
+export const statusText = (job: { readonly statusCode: StatusCode; readonly customStatus: string | null }): string =>
+  job.statusCode === 'OTH' ? (job.customStatus ?? displayStatuses.OTH) : displayStatuses[job.statusCode]
+
+/** What a text of the app's own may mean: Tethys' four classes of custom statuses. */
+export const STATUS_CLASSES = ['pre-running', 'running', 'active', 'terminal'] as const
+export type StatusClass = (typeof STATUS_CLASSES)[number]
+
 /** What isActive() and isSettled() look at. */
 export interface Standing {
   readonly statusCode: StatusCode
+  /** Of a text of the app's own, as it was classified when it was set; null for every other status, and without a class. */
+  readonly statusClass: StatusClass | null
   /** When execute() of the current attempt was committed. */
   readonly executeTime: number | Date | null
 }
 
-const SETTLED: ReadonlySet<StatusCode> = new Set(['COM', 'ERR', 'ABT', 'VCP'])
+type Ends = readonly (readonly [code: StatusCode, statusClass?: StatusClass])[]
+type End = Pick<Standing, 'statusCode' | 'statusClass'>
+const isOneOf = (ends: Ends, job: End): boolean =>
+  ends.some(([code, wanted]) => job.statusCode === code && (wanted === undefined || job.statusClass === wanted))
+/** The same of a row of telesto_jobs. Never NULL, so that its contrary holds for every other row. */
+const sqlOf = (ends: Ends, job: string): string => {
+  const tests = ends.map(([code, wanted]) => {
+    const test = `${job}.status_code = '${code}'`
+    return wanted === undefined ? test : `(${test} AND COALESCE(${job}.status_class, '') = '${wanted}')`
+  })
+  return `(${tests.join(' OR ')})`
+}
+
+const COMPLETE: Ends = [['COM'], ['OTH', 'terminal']]
+const SETTLED: Ends = [...COMPLETE, ['ERR'], ['ABT'], ['VCP']]
+
+/** The job ended as it was to: Complete, or a terminal status of the app's own. What waits for it may go. */
+export const isComplete = (job: End): boolean => isOneOf(COMPLETE, job)
+/** isComplete() as a condition; `job` is the name of telesto_jobs in the statement. */
+export const completeSql = (job: string): string => sqlOf(COMPLETE, job)
 
 /** The job has ended; only a resubmit starts it again. Results-Ready is not settled: its results are being collected. */
-export const isSettled = (job: Pick<Standing, 'statusCode'>): boolean => SETTLED.has(job.statusCode)
+export const isSettled = (job: End): boolean => isOneOf(SETTLED, job)
+/** isSettled() as a condition. */
+export const settledSql = (job: string): string => sqlOf(SETTLED, job)
 
 const FAILED: ReadonlySet<StatusCode> = new Set(['ERR', 'ABT', 'VCP'])
 
@@ -75,3 +106,9 @@ export const hasFailed = (job: Pick<Standing, 'statusCode'>): boolean => FAILED.
  */
 export const isActive = (job: Standing): boolean =>
   !isSettled(job) && job.statusCode !== 'RES' && (job.statusCode !== 'PEN' || job.executeTime !== null)
+
+/** The status says that the job's work has begun: it runs, it is held up, or it ended otherwise than by failing. */
+export const hasStarted = (job: End): boolean =>
+  STARTED.has(job.statusCode) ||
+  (job.statusCode === 'OTH' && (job.statusClass === 'running' || job.statusClass === 'terminal'))
+const STARTED: ReadonlySet<StatusCode> = new Set(['RUN', 'VAR', 'PAS', 'COM', 'VCP', 'RES'])

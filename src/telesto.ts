@@ -6,6 +6,7 @@ import type { Adapter, Logger } from './adapter.js'
 import { type Clock, systemClock } from './clock.js'
 import { createConnections } from './connections.js'
 import { type App, appOf, type Core, type SchedulerSettingDeclaration, type Urls } from './core.js'
+import { customStatusesSchema, type StatusCategories, statusCategories } from './custom-statuses.js'
 import { createEngine, type Engine } from './engine/engine.js'
 import { TelestoError } from './errors.js'
 import { createEventFeed, type EventFeed } from './event-feed.js'
@@ -20,6 +21,7 @@ import { createQuestions } from './questions.js'
 import { createRegistry } from './registry.js'
 import { createReportTokens, loadReportKey } from './report-token.js'
 import * as schedulers from './schedulers.js'
+import type { StatusClass } from './status.js'
 import { openDatabase } from './store/open.js'
 import { localTransport } from './transport/local.js'
 import { UserView } from './user-view.js'
@@ -35,6 +37,11 @@ export interface TelestoOptions<A extends readonly Adapter[]> {
   readonly visible?: Access['visible']
   /** Who may do what with a visible job. Default: the same. */
   readonly may?: Access['may']
+  /**
+   * Texts of the apps' own as statuses, each with what it means: `{ Calibrating: 'running', Archived: 'terminal' }`. The
+   * class is stored with a job when its status is set; a text that is not listed counts as on its way.
+   */
+  readonly customStatuses?: Readonly<Record<string, StatusClass>>
   /** Where the database, the key of reports and the jobs' directories live. @defaultValue '.telesto' */
   readonly directory?: string
   /** The address under which the world reaches the router: 'https://portal.example/telesto'. Without it jobs cannot report. */
@@ -81,6 +88,7 @@ const optionsSchema = z.strictObject({
     .optional(),
   visible: z.custom<Access['visible']>((value) => typeof value === 'function', 'must be a function').optional(),
   may: z.custom<Access['may']>((value) => typeof value === 'function', 'must be a function').optional(),
+  customStatuses: customStatusesSchema.optional(),
   directory: z.string().min(1).optional(),
   url: z.url({ protocol: /^https?$/, message: 'must be an http or https address' }).optional(),
   mountPath: z
@@ -186,6 +194,11 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
     return this.#web.callbackRouter
   }
 
+  /** Tethys' categories of display names, with the texts of `customStatuses` in theirs. */
+  get statuses(): StatusCategories {
+    return statusCategories(this.#core.customStatuses)
+  }
+
   /** All scheduler records, by name. */
   async listSchedulers(): Promise<schedulers.SchedulerRecord[]> {
     return await schedulers.listSchedulers(this.#core)
@@ -245,6 +258,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
       clock,
       log,
       registry,
+      customStatuses: new Map(Object.entries(checked.customStatuses ?? {})),
       access,
       urls: createUrls(checked.url, checked.mountPath, log),
       tokens: createReportTokens(await loadReportKey(directory)),

@@ -10,6 +10,7 @@ const ASKED = CHANGED + 5000
 
 const situation = (statusCode: StatusCode, more: Partial<Situation> = {}): Situation => ({
   statusCode,
+  statusClass: null,
   statusChangedAt: CHANGED,
   startTime: null,
   cause: null,
@@ -262,6 +263,7 @@ const aReport: fc.Arbitrary<JobReport> = fc.record(
 const anAnswer: fc.Arbitrary<JobReport | Gap> = fc.oneof(fc.constant<Gap>('gap'), aReport)
 const aSituation: fc.Arbitrary<Situation> = fc.record({
   statusCode: fc.constantFrom(...CODES),
+  statusClass: fc.constant(null),
   statusChangedAt: time,
   startTime: fc.option(time),
   cause: fc.option(fc.constantFrom('lost', 'memory', 'results')),
@@ -302,7 +304,7 @@ describe('whatever is reported', () => {
   test('a status that settles has a time of its end, and no other has', () =>
     always((_job, _answer, _asked, { status, completionTime }) => {
       if (status === undefined) return
-      if (isSettled({ statusCode: status })) expect(completionTime).toBeTypeOf('number')
+      if (isSettled({ statusCode: status, statusClass: null })) expect(completionTime).toBeTypeOf('number')
       else expect(completionTime ?? null).toBeNull()
     }))
   test('only the scheduler’s own word says that the attempt ended', () =>

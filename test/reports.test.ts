@@ -36,6 +36,10 @@ const openCore = async () => {
     clock: systemClock,
     log: silent,
     registry,
+    customStatuses: new Map([
+      ['Calibrating', 'running'],
+      ['Archived', 'terminal'],
+    ]),
     access: defaultAccess,
     urls: { page: (inner) => inner, callback: () => undefined },
     tokens: createReportTokens(await loadReportKey(directory)),
@@ -197,6 +201,37 @@ describe('a job whose status is the app’s', () => {
       expect([job.status, job.statusCode]).toEqual([status, 'OTH'])
     }
   })
+  test('may be a text that this Telesto classifies, and is over with a terminal one', async () => {
+    const { job, token } = await own()
+    expect(await send(job, token, { status: 'Calibrating', progress: 0.5 })).toEqual({ statusApplied: true })
+    await job.refresh()
+    expect([job.status, job.statusClass, job.startTime]).toEqual(['Calibrating', 'running', expect.any(Date)])
+    expect(await send(job, token, { status: 'Archived' })).toEqual({ statusApplied: true })
+    await job.refresh()
+    expect([job.status, job.isSettled, job.completionTime]).toEqual(['Archived', true, expect.any(Date)])
+    await expectRefusal(() => send(job, token, { progress: 1 }), 'already_settled', 'status')
+  })
+  test('gets the parts that it tells of, and what was told of them otherwise stays', async () => {
+    const { job, token } = await own()
+    await job.updateParts([{ name: 'mesh', state: 'queued', nativeId: 'm-1', message: 'first' }])
+    expect(await send(job, token, { nodes: { solve: 'queued', mesh: 'running' }, status: 'Various' })).toEqual({
+      nodesApplied: 2,
+      statusApplied: true,
+    })
+    expect((await job.parts()).map(({ name, state, nativeId, message }) => [name, state, nativeId, message])).toEqual([
+      ['mesh', 'running', 'm-1', 'first'],
+      ['solve', 'queued', null, null],
+    ])
+    await job.refresh()
+    expect(job.status).toBe('Various')
+  })
+  test('has at most 10,000 parts; a report of more is refused whole', async () => {
+    const { job, token } = await own()
+    const nodes = Object.fromEntries(Array.from({ length: 10_001 }, (_, index) => [`p${index}`, 'queued']))
+    await expectRefusal(() => send(job, token, { nodes, progress: 0.5 }), 'invalid', 'nodes')
+    await job.refresh()
+    expect([job.progress, await job.parts()]).toEqual([null, []])
+  })
   test('does not run again once it has ended and only its results are waited for', async () => {
     const { job, token } = await own({ processResults: 'read' })
     await send(job, token, { status: 'Complete' })
@@ -250,6 +285,8 @@ describe('a job that a scheduler runs', () => {
       ['second', 'queued', false],
     ])
     expect(opened.poked).toEqual([job.id])
+    await job.refresh()
+    expect(job.statuses).toEqual({ queued: 1, succeeded: 1 })
     expect(await send(job, token, { nodes: {} })).toEqual({ nodesApplied: 0 })
   })
   test('all of it in one report', async () => {
@@ -279,6 +316,7 @@ describe('refused, and nothing is applied', () => {
     ['a message of 2,049 characters', { message: 'x'.repeat(2049) }, 'invalid', 'message'],
     ['a message with half of a surrogate pair', { message: '\ud800' }, 'invalid', 'message'],
     ['an unknown state of a node', { nodes: { first: 'Running' } }, 'invalid', 'nodes.first'],
+    ['a node with a NUL in its name', { nodes: { 'a\0': 'running' } }, 'invalid', 'nodes.a\0'],
     ['nodes that are a list', { nodes: ['first'] }, 'invalid', 'nodes'],
   ])('%s', async (_name, body, code, field) => {
     const { job, token } = await scheduled()

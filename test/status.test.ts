@@ -60,9 +60,10 @@ describe('where a job stands', () => {
   }
   test.each(Object.entries(standing))('%s', (code, [settled, before, after]) => {
     const statusCode = code as StatusCode
-    expect(isSettled({ statusCode })).toBe(settled)
-    expect(isActive({ statusCode, executeTime: null })).toBe(before)
-    expect(isActive({ statusCode, executeTime: 1 })).toBe(after)
+    const job = { statusCode, statusClass: null }
+    expect(isSettled(job)).toBe(settled)
+    expect(isActive({ ...job, executeTime: null })).toBe(before)
+    expect(isActive({ ...job, executeTime: 1 })).toBe(after)
   })
 })
 

@@ -5,6 +5,7 @@ import {
   type Adapter,
   createTelesto,
   defineAdapter,
+  defineJobTypes,
   type Job,
   type JobFilter,
   type JobQuery,
@@ -202,3 +203,16 @@ await flood.wait([job], { returnWhen: 'SOMETIMES' })
 await job.done({ timeout: 5 })
 // @ts-expect-error what is a result is not known to the compiler
 ;(await job.result()).peak
+await createTelesto({ adapters: [local], customStatuses: { Calibrating: 'running', Archived: 'terminal' } })
+// @ts-expect-error a class of statuses that there is not
+await createTelesto({ adapters: [local], customStatuses: { Calibrating: 'Running' } })
+
+const surveys = (
+  await createTelesto({ adapters: [defineJobTypes('surveys', { SURVEY: z.strictObject({ region: z.string() }) })] })
+).app('rivers')
+const surveyed = await surveys.createJob({ name: 'a', user: 'ada', jobType: 'SURVEY', region: 'north' })
+// @ts-expect-error without an option of its type
+await surveys.createJob({ name: 'a', user: 'ada', jobType: 'SURVEY' })
+await surveyed.updateParts([{ name: 'weir', state: 'running' }], { deriveStatus: true })
+// @ts-expect-error a part has the states of the contract, not statuses
+await surveyed.updateParts([{ name: 'weir', state: 'Running' }])

@@ -1,5 +1,6 @@
 import type { OnParentFailure } from '../adapter.js'
 import type { Core } from '../core.js'
+import { completeSql, settledSql } from '../status.js'
 import { nowIn, type Transaction } from '../store/database.js'
 import { insertEvents } from '../store/events.js'
 import { changeAll, type JobVersion } from '../store/transition.js'
@@ -13,12 +14,12 @@ import { changeAll, type JobVersion } from '../store/transition.js'
 const BATCH = 500
 
 // What a parent must have come to, as conditions on its row `p`.
-const COMPLETE = `p.status_code = 'COM'`
-const SETTLED = `p.status_code IN ('COM', 'ERR', 'ABT', 'VCP')`
+const COMPLETE = completeSql('p')
+const SETTLED = settledSql('p')
 /** The parent `p` has not ended. One that was deleted keeps nobody waiting. */
-const OPEN = `p.deleted_at IS NULL AND NOT (${SETTLED})`
+const OPEN = `p.deleted_at IS NULL AND NOT ${SETTLED}`
 /** The parent `p` keeps the job `j` waiting. */
-const HINDERS = `p.deleted_at IS NULL AND (NOT (${SETTLED}) OR (j.on_parent_failure = 'wait' AND NOT (${COMPLETE})))`
+const HINDERS = `p.deleted_at IS NULL AND (NOT ${SETTLED} OR (j.on_parent_failure = 'wait' AND NOT ${COMPLETE}))`
 
 /** Those of the watched parents that have ended. Each is looked at once, by the index alone, however many jobs watch it. */
 const ENDED = `SELECT w.waits_for FROM (SELECT DISTINCT waits_for FROM telesto_attempts WHERE waits_for IS NOT NULL) w
@@ -61,7 +62,7 @@ export const releaseChildren = async (core: Core, signal: AbortSignal): Promise<
 const release = async (core: Core, tx: Transaction, parents: string): Promise<readonly number[]> => {
   const freed = await tx.all<Freed>(
     `SELECT j.id AS id, j.app AS app, j.attempt_id AS "attemptId", a.number AS "attemptNumber", j.status_code AS "statusCode",
-       j.status_version AS "statusVersion", j.deleted_at AS "deletedAt", j.on_parent_failure AS "onParentFailure",
+       j.custom_status AS "customStatus", j.status_class AS "statusClass", j.status_version AS "statusVersion", j.deleted_at AS "deletedAt", j.on_parent_failure AS "onParentFailure",
        (SELECT o.parent_id FROM telesto_parents o JOIN telesto_jobs p ON p.id = o.parent_id
         WHERE o.job_id = j.id AND ${HINDERS} ORDER BY o.parent_id DESC LIMIT 1) AS next
      ${freedFrom(parents)} LIMIT ${BATCH}`,
@@ -98,7 +99,7 @@ const failedParents = async (tx: Transaction, jobs: readonly Freed[]): Promise<R
   if (jobs.length === 0) return new Map()
   const rows = await tx.all<{ job: number; parent: number }>(
     `SELECT o.job_id AS job, MIN(o.parent_id) AS parent FROM telesto_parents o JOIN telesto_jobs p ON p.id = o.parent_id
-     WHERE o.job_id IN (${jobs.map(({ id }) => id).join(', ')}) AND p.deleted_at IS NULL AND NOT (${COMPLETE}) GROUP BY o.job_id`,
+     WHERE o.job_id IN (${jobs.map(({ id }) => id).join(', ')}) AND p.deleted_at IS NULL AND NOT ${COMPLETE} GROUP BY o.job_id`,
   )
   return new Map(rows.map(({ job, parent }) => [job, parent]))
 }

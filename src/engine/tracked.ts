@@ -22,7 +22,8 @@ export interface Tracked extends JobVersion, Omit<Situation, 'cancelOrdered'> {
 }
 
 const SELECT = `SELECT j.id AS id, j.app AS app, j.user_id AS "userId", j.attempt_id AS "attemptId", a.number AS "attemptNumber",
-  j.status_code AS "statusCode", j.status_version AS "statusVersion", j.deleted_at AS "deletedAt",
+  j.status_code AS "statusCode", j.custom_status AS "customStatus", j.status_class AS "statusClass",
+  j.status_version AS "statusVersion", j.deleted_at AS "deletedAt",
   j.status_changed_at AS "statusChangedAt", j.start_time AS "startTime", j.cause AS cause, j.native_state AS "nativeState",
   j.reason AS reason, j.exit_code AS "exitCode", a.gap_count AS "gapCount", a.gap_since AS "gapSince", a.job_type AS "jobType",
   a.token AS token, a.native_id AS "nativeId", a.workdir AS workdir, a.live AS live, a.mentioned AS mentioned,

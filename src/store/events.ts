@@ -5,7 +5,7 @@ import { insertRows } from './insert.js'
 export type EventKind =
   | 'created'
   | 'edited'
-  | 'status' // data: from, to, reason, cause, exitCode
+  | 'status' // data: from, to, class, reason, cause, exitCode
   | 'label' // a custom text beside the status
   | 'order' // data: order, by: what a person asked
   | 'requeued'

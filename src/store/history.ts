@@ -1,5 +1,5 @@
 import type { JobState } from '../adapter.js'
-import { displayStatuses, type StatusCode, type StatusName } from '../status.js'
+import { type StatusCode, statusText } from '../status.js'
 import type { Database, Transaction } from './database.js'
 
 type Reader = Pick<Transaction, 'all'>
@@ -8,7 +8,8 @@ type Reader = Pick<Transaction, 'all'>
 export interface AttemptHistory {
   readonly number: number
   readonly nativeId: string | null
-  readonly status: StatusName | null
+  /** A display name, or a terminal text of the app's own. */
+  readonly status: string | null
   readonly cause: string | null
   readonly reason: string | null
   readonly exitCode: number | null
@@ -21,6 +22,7 @@ interface AttemptRow {
   readonly number: number
   readonly nativeId: string | null
   readonly statusCode: StatusCode | null
+  readonly customStatus: string | null
   readonly cause: string | null
   readonly reason: string | null
   readonly exitCode: number | null
@@ -36,6 +38,7 @@ export const readAttempts = async ({ models }: Pick<Database, 'models'>, jobId: 
     'number',
     'nativeId',
     'statusCode',
+    'customStatus',
     'cause',
     'reason',
     'exitCode',
@@ -44,9 +47,9 @@ export const readAttempts = async ({ models }: Pick<Database, 'models'>, jobId: 
     'completionTime',
   ]
   const found = await models.Attempt.findAll({ attributes, where: { jobId }, order: [['number', 'ASC']], raw: true })
-  return (found as unknown as AttemptRow[]).map(({ statusCode, ...row }) => ({
+  return (found as unknown as AttemptRow[]).map(({ statusCode, customStatus, ...row }) => ({
     ...row,
-    status: statusCode === null ? null : displayStatuses[statusCode],
+    status: statusCode === null ? null : statusText({ statusCode, customStatus }),
     executeTime: date(row.executeTime),
     startTime: date(row.startTime),
     completionTime: date(row.completionTime),
@@ -59,6 +62,19 @@ export const readAttemptResult = async (reader: Reader, attemptId: number): Prom
     attemptId,
   ])
   return row === undefined || row.result === null ? null : JSON.parse(row.result)
+}
+
+/** Keeps in the job's row how many parts of its attempt are in each state. To be called after they change. */
+export const countParts = async (tx: Transaction, attemptId: number): Promise<void> => {
+  const counts = await tx.all<{ state: JobState; n: number }>(
+    'SELECT state, COUNT(*) AS n FROM telesto_parts WHERE attempt_id = $1 GROUP BY state ORDER BY state',
+    [attemptId],
+  )
+  const states = counts.length === 0 ? null : Object.fromEntries(counts.map(({ state, n }) => [state, Number(n)]))
+  await tx.run(
+    'UPDATE telesto_jobs SET part_states = $1 WHERE id = (SELECT a.job_id FROM telesto_attempts a WHERE a.id = $2)',
+    [states === null ? null : JSON.stringify(states), attemptId],
+  )
 }
 
 /** A part as stored. Times are milliseconds since 1970; `reportedAt` is set where the job itself told the state. */
@@ -75,10 +91,17 @@ export interface StoredPart {
   readonly reportedAt: number | null
 }
 
-export const readParts = async (reader: Reader, attemptId: number): Promise<StoredPart[]> =>
-  await reader.all<StoredPart>(
+/** The parts of an attempt, or those of them with these names, in their order. */
+export const readParts = async (
+  reader: Reader,
+  attemptId: number,
+  names?: readonly string[],
+): Promise<StoredPart[]> => {
+  const list = names?.map((_, index) => `$${index + 2}`).join(', ')
+  return await reader.all<StoredPart>(
     `SELECT position, name, state, native_id AS "nativeId", native_state AS "nativeState", message, exit_code AS "exitCode",
        started_at AS "startedAt", ended_at AS "endedAt", reported_at AS "reportedAt"
-     FROM telesto_parts WHERE attempt_id = $1 ORDER BY position`,
-    [attemptId],
+     FROM telesto_parts WHERE attempt_id = $1${list === undefined ? '' : ` AND name IN (${list})`} ORDER BY position`,
+    [attemptId, ...(names ?? [])],
   )
+}

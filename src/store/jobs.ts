@@ -1,5 +1,5 @@
 import type { OnParentFailure } from '../adapter.js'
-import type { StatusCode } from '../status.js'
+import type { StatusClass, StatusCode } from '../status.js'
 import { type Database, nowIn, type Transaction, type Value } from './database.js'
 import { insertEvents } from './events.js'
 import { insertRows } from './insert.js'
@@ -22,9 +22,12 @@ export interface JobRow {
   readonly extendedProperties: string
   readonly statusCode: StatusCode
   readonly customStatus: string | null
+  readonly statusClass: StatusClass | null
   readonly statusVersion: number
   readonly statusChangedAt: number
   readonly statusMessage: string | null
+  /** How many parts of the attempt are in each state, as JSON; null where it has none. */
+  readonly partStates: string | null
   readonly progress: number | null
   readonly nativeState: string | null
   readonly cause: string | null
@@ -49,6 +52,8 @@ export interface JobRow {
   /** A parent that keeps it from being submitted, with that one's status; null where none does. */
   readonly waitsFor: number | null
   readonly waitsForStatus: StatusCode | null
+  readonly waitsForCustom: string | null
+  readonly waitsForClass: StatusClass | null
   readonly collectError: string | null
 }
 
@@ -77,9 +82,11 @@ const JOB_COLUMNS = [
   'extended_properties',
   'status_code',
   'custom_status',
+  'status_class',
   'status_version',
   'status_changed_at',
   'status_message',
+  'part_states',
   'progress',
   'native_state',
   'cause',
@@ -112,6 +119,8 @@ export const SELECT = `SELECT ${[
   'a.number AS "attemptNumber"',
   'a.scheduler_id AS "attemptSchedulerId"',
   'w.status_code AS "waitsForStatus"',
+  'w.custom_status AS "waitsForCustom"',
+  'w.status_class AS "waitsForClass"',
 ].join(', ')} FROM telesto_jobs j LEFT JOIN telesto_attempts a ON a.id = j.attempt_id
   LEFT JOIN telesto_jobs w ON w.id = a.waits_for`
 

@@ -1,5 +1,5 @@
 import { LOST_WATCH_MS } from '../decide.js'
-import { displayStatuses, isSettled, type StatusCode } from '../status.js'
+import { isSettled, type StatusClass, type StatusCode, statusText } from '../status.js'
 import type { Transaction, Value } from './database.js'
 import { insertEvents, type NewEvent } from './events.js'
 import type { JobRow } from './jobs.js'
@@ -8,6 +8,8 @@ import type { JobRow } from './jobs.js'
 export interface JobChange {
   readonly status?: StatusCode
   readonly customStatus?: string | null
+  /** Of `customStatus`, where that is the status. Absent with a new status: none. */
+  readonly statusClass?: StatusClass | null
   readonly statusMessage?: string | null
   readonly progress?: number | null
   readonly nativeState?: string | null
@@ -47,7 +49,15 @@ export type OrderName = 'submit' | 'cancel' | 'hold' | 'release' | 'clean_up'
 /** The part of a row that a compare-and-set compares, and that an event tells about. */
 export type JobVersion = Pick<
   JobRow,
-  'id' | 'app' | 'attemptId' | 'attemptNumber' | 'statusCode' | 'statusVersion' | 'deletedAt'
+  | 'id'
+  | 'app'
+  | 'attemptId'
+  | 'attemptNumber'
+  | 'statusCode'
+  | 'customStatus'
+  | 'statusClass'
+  | 'statusVersion'
+  | 'deletedAt'
 >
 
 export interface Change {
@@ -95,13 +105,20 @@ const compareAndSet = async <J extends JobVersion>(
   now: number,
   wanted: Omit<Change, 'events'>,
 ): Promise<readonly J[]> => {
-  const { status, ...columns } = wanted.job ?? {}
+  const { status, statusClass = null, ...columns } = wanted.job ?? {}
   const sets = new Assignments().add(columns)
-  if (status !== undefined) sets.add({ statusCode: status, statusChangedAt: now })
+  if (status !== undefined) {
+    sets.add({ statusCode: status, statusClass, statusChangedAt: now })
+    // A text that was the status goes with it; a label beside a scheduler's status stays.
+    if (columns.customStatus === undefined)
+      sets.literal(`custom_status = CASE status_code WHEN 'OTH' THEN NULL ELSE custom_status END`)
+  }
   if (wanted.job) sets.add({ lastStatusUpdate: now })
   if (wanted.reasons) sets.byId('reason', wanted.reasons)
-  if (wanted.newAttempt)
+  if (wanted.newAttempt) {
     sets.literal('attempt_id = (SELECT MAX(a.id) FROM telesto_attempts a WHERE a.job_id = telesto_jobs.id)')
+    sets.literal('part_states = NULL')
+  }
   const raises = status !== undefined || wanted.order === true
   sets.literal(`status_version = status_version${raises ? ' + 1' : ''}`)
   const update = `UPDATE telesto_jobs SET ${sets.sql} WHERE`
@@ -133,19 +150,20 @@ const followOn = async (
   { job: change, attempt }: Omit<Change, 'events'>,
 ): Promise<void> => {
   const status = change?.status
+  const changed = status === undefined ? undefined : { statusCode: status, statusClass: change?.statusClass ?? null }
   const alike = new Map<string, { readonly wanted: AttemptChange; readonly ids: number[] }>()
   const ended: number[] = []
   const back: number[] = []
   for (const job of jobs) {
     const id = job.attemptId
     if (id === null) continue
-    const wanted = { ...(status === undefined ? {} : consequences(job, status, change?.cause, now)), ...attempt }
+    const wanted = { ...(changed ? consequences(job, changed, change?.cause, now) : {}), ...attempt }
     const key = JSON.stringify(wanted)
     const group = alike.get(key) ?? { wanted, ids: [] }
     alike.set(key, group)
     group.ids.push(id)
-    if (change && isSettled({ statusCode: status ?? job.statusCode })) ended.push(id)
-    else if (status !== undefined && isSettled(job)) back.push(id)
+    if (change && isSettled(changed ?? job)) ended.push(id)
+    else if (changed && isSettled(job)) back.push(id)
   }
   for (const { wanted, ids } of alike.values()) await changeAttempts(tx, ids, wanted)
   await keepHistory(tx, ended)
@@ -177,11 +195,12 @@ const updateAttempts = async (
 
 const consequences = (
   job: JobVersion,
-  status: StatusCode,
+  after: Pick<JobVersion, 'statusCode' | 'statusClass'>,
   cause: string | null | undefined,
   now: number,
 ): AttemptChange => {
-  const over = isSettled({ statusCode: status }) || status === 'RES'
+  const status = after.statusCode
+  const over = isSettled(after) || status === 'RES'
   // Only a job that was given up as lost comes back from Error within its attempt.
   if (!over) return job.statusCode === 'ERR' ? { live: 1, watchDueAt: null, watchUntil: null } : {}
   const noOrder = { live: 0, orderName: null, orderError: null, orderTries: 0, waitsFor: null } as const
@@ -195,10 +214,23 @@ const consequences = (
 
 /** They were given up as lost and are alive after all, or their results are collected again. */
 const forgetEnd = async (tx: Transaction, ids: readonly number[]): Promise<void> => {
-  await updateAttempts(tx, ids, 'status_code = NULL, cause = NULL, reason = NULL, completion_time = NULL')
+  await updateAttempts(
+    tx,
+    ids,
+    'status_code = NULL, custom_status = NULL, cause = NULL, reason = NULL, completion_time = NULL',
+  )
 }
 
-const HISTORY = ['status_code', 'cause', 'reason', 'exit_code', 'execute_time', 'start_time', 'completion_time']
+const HISTORY = [
+  'status_code',
+  'custom_status',
+  'cause',
+  'reason',
+  'exit_code',
+  'execute_time',
+  'start_time',
+  'completion_time',
+]
   .map((column) => `${column} = (SELECT j.${column} FROM telesto_jobs j WHERE j.id = telesto_attempts.job_id)`)
   .join(', ')
 
@@ -209,7 +241,7 @@ const keepHistory = async (tx: Transaction, ids: readonly number[]): Promise<voi
 const statusEvent = (job: JobVersion, wanted: Change): NewEvent[] => {
   const to = wanted.job?.status
   if (to === undefined) return []
-  const { cause, exitCode } = wanted.job ?? {}
+  const { cause, exitCode, statusClass, customStatus = null } = wanted.job ?? {}
   const reason = wanted.reasons?.get(job.id) ?? wanted.job?.reason
   return [
     {
@@ -218,8 +250,9 @@ const statusEvent = (job: JobVersion, wanted: Change): NewEvent[] => {
       jobId: job.id,
       attempt: job.attemptNumber,
       data: {
-        from: displayStatuses[job.statusCode],
-        to: displayStatuses[to],
+        from: statusText(job),
+        to: statusText({ statusCode: to, customStatus }),
+        ...(statusClass ? { class: statusClass } : {}),
         ...(reason ? { reason } : {}),
         ...(cause ? { cause } : {}),
         ...(exitCode === undefined || exitCode === null ? {} : { exitCode }),

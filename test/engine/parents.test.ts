@@ -196,7 +196,7 @@ test('A parent may be of any type: here one that no scheduler runs, whose status
   expect([await p.status(child), await p.status(other)]).toEqual(['Pending', 'Pending'])
   await filled.updateStatus('Checking')
   await p.pass(10_000)
-  expect((await p.read(child)).waitingFor).toBe(`After job ${filled.id} (Other)`)
+  expect((await p.read(child)).waitingFor).toBe(`After job ${filled.id} (Checking)`)
   await filled.updateStatus('Complete')
   await refused.updateStatus('Error')
   await p.pass(10_000)

@@ -20,6 +20,7 @@ const ALONE: Record<JobState, string | undefined> = {
 }
 const fresh: Situation = {
   statusCode: 'PEN',
+  statusClass: null,
   statusChangedAt: 0,
   startTime: null,
   cause: null,

@@ -140,6 +140,7 @@ export const portal = async (options: PortalOptions = {}) => {
     clock,
     log,
     registry,
+    customStatuses: new Map(),
     access,
     urls: { page: (inner) => inner, callback: () => undefined },
     tokens: createReportTokens(new Uint8Array(32)),

@@ -85,6 +85,100 @@ describe('the page of jobs', () => {
   })
 })
 
+describe('statuses of the apps’ own', () => {
+  const customStatuses = { 'Waiting for data': 'pre-running', Calibrating: 'running', Archived: 'terminal' } as const
+  const shown = (text: string, look: string) =>
+    `data-status="${look}"><span class="dot" aria-hidden="true"></span>${text}`
+
+  it('are shown in words, and look like what they mean; in the table, on the page and in its history', async () => {
+    const portal = await startPortal({ customStatuses })
+    for (const [text, look] of [
+      ['Waiting for data', 'SUB'],
+      ['Calibrating', 'RUN'],
+      ['Archived', 'COM'],
+      ['Half-way', 'OTH'],
+    ] as const) {
+      const job = await portal.basic('a job')
+      await job.updateStatus(text)
+      expect(partOf((await portal.page('/jobs')).html, `job-${job.id}`)).toContain(shown(text, look))
+      const { html } = await portal.page(`/jobs/${job.id}`)
+      expect(partOf(html, 'job-head')).toContain(shown(text, look))
+      expect(partOf(html, 'job-timeline')).toContain(shown(text, look))
+      expect(html).not.toContain('Other')
+      expect((await portal.api(`/jobs/${job.id}`)).json).toMatchObject({ status: text, statusCode: 'OTH' })
+    }
+  })
+
+  it('are offered by the filter, which finds them', async () => {
+    const portal = await startPortal({ customStatuses })
+    await (await portal.basic('the one')).updateStatus('Calibrating')
+    await portal.basic('another')
+    const { html } = await portal.page('/jobs?status=Calibrating')
+    expect(html).toContain('<option value="Calibrating" selected>Calibrating</option>')
+    expect(html).toContain('<option value="Archived">Archived</option>')
+    expect(html).toContain('the one')
+    expect(html).not.toContain('another')
+  })
+
+  it('stay with the attempt that they ended, and lead to the results in the app', async () => {
+    const portal = await startPortal({ customStatuses })
+    const app = portal.telesto.app('maps', { resultsUrl: '/maps/{id}' })
+    const job = await app.createJob({ name: 'a map', user: 'ada', jobType: 'TOY', manual: true })
+    await job.updateStatus('Archived')
+    expect((await portal.page(`/jobs/${job.id}`)).html).toContain(`href="/maps/${job.id}"`)
+    await job.resubmit()
+    const { html } = await portal.page(`/jobs/${job.id}`)
+    expect(partOf(html, 'job-attempts')).toContain(shown('Archived', 'COM'))
+    expect(html).not.toContain(`href="/maps/${job.id}"`)
+  })
+})
+
+describe('the parts of a job without a scheduler', () => {
+  it('are listed and counted, in words and as a bar', async () => {
+    const portal = await startPortal()
+    const job = await portal.basic('surveys')
+    await job.updateParts(
+      [
+        { name: 'north', state: 'running' },
+        { name: 'south', state: 'succeeded' },
+        { name: '<b>east</b>', state: 'failed', exitCode: 3, message: 'no boat' },
+      ],
+      { deriveStatus: true },
+    )
+    const { html } = await portal.page(`/jobs/${job.id}`)
+    expect(partOf(html, 'job-head')).toContain('data-status="VAR"')
+    const parts = partOf(html, 'job-parts')
+    expect(parts).toMatch(/^ class="panel" aria-labelledby/)
+    expect(parts).toContain('viewBox="0 0 3 1"')
+    expect(
+      [...parts.matchAll(/<rect class="status" data-status="(\w+)" x="(\d)"/g)].map(([, code, x]) => [code, x]),
+    ).toEqual([
+      ['COM', '0'],
+      ['ERR', '1'],
+      ['RUN', '2'],
+    ])
+    for (const text of ['1 succeeded', '1 failed', '1 running', '&lt;b>east&lt;/b>', 'no boat · exit code 3'])
+      expect(parts).toContain(text)
+    const row = partOf((await portal.page('/jobs')).html, `job-${job.id}`)
+    expect(row).toContain('data-status="VAR"')
+    expect(row).toContain('role="img" aria-label="1 succeeded, 1 failed, 1 running"')
+    await job.updateParts([{ name: 'north', state: 'succeeded' }], { deriveStatus: true })
+    expect(partOf((await portal.page('/jobs')).html, `job-${job.id}`)).toContain('aria-label="2 succeeded, 1 failed"')
+    expect((await portal.api(`/jobs/${job.id}`)).json).toMatchObject({
+      status: 'Various-Complete',
+      statuses: { succeeded: 2, failed: 1 },
+    })
+    await job.resubmit()
+    expect((await portal.api(`/jobs/${job.id}`)).json).toMatchObject({ statuses: {} })
+  })
+
+  it('are hidden where there are none', async () => {
+    const portal = await startPortal()
+    const job = await portal.basic('alone')
+    expect(partOf((await portal.page(`/jobs/${job.id}`)).html, 'job-parts')).toMatch(/^ class="panel" hidden/)
+  })
+})
+
 describe('the page of a job', () => {
   it('shows status, reason, facts, history with who asked, and what it waits for', async () => {
     const portal = await startPortal()

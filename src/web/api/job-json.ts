@@ -1,5 +1,7 @@
 import { z } from 'zod'
+import { JOB_STATES } from '../../adapter.js'
 import type { Job } from '../../job.js'
+import { STATUS_CLASSES } from '../../status.js'
 import type { Possible } from '../possible.js'
 
 const time = z.iso.datetime().nullable()
@@ -25,7 +27,10 @@ export const jobSchema = z.object({
   status: z.string(),
   statusCode: z.string(),
   customStatus: z.string().nullable(),
+  statusClass: z.enum(STATUS_CLASSES).nullable(),
   statusMessage: z.string().nullable(),
+  /** How many parts are in each state. */
+  statuses: z.partialRecord(z.enum(JOB_STATES), z.int()),
   submitting: z.boolean(),
   isActive: z.boolean(),
   isSettled: z.boolean(),
@@ -73,7 +78,9 @@ export const toJobJson = (job: Job, possible: Possible): z.output<typeof jobSche
   status: job.status,
   statusCode: job.statusCode,
   customStatus: job.customStatus,
+  statusClass: job.statusClass,
   statusMessage: job.statusMessage,
+  statuses: job.statuses,
   submitting: job.submitting,
   isActive: job.isActive,
   isSettled: job.isSettled,

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact'
-import { displayStatuses } from '../../status.js'
+import { statusText } from '../../status.js'
 import type { JobData } from './job-data.js'
-import { Status } from './status.js'
+import { lookOf, Status } from './status.js'
 import { Elapsed, Time } from './time.js'
 
 const Fact = ({ label, children }: { readonly label: string; readonly children: ComponentChildren }) => (
@@ -70,9 +70,10 @@ export const Facts = ({ data: { job, links, parents } }: { readonly data: JobDat
       <Text label="Processed by" value={job.processResults} />
       {job.parents.length > 0 && (
         <Fact label={job.statusCode === 'PEN' ? 'Waits for' : 'Waited for'}>
-          {parents.map(({ id, statusCode }) => (
+          {parents.map(({ id, statusCode, statusClass, customStatus }) => (
             <div key={id}>
-              <a href={links.job(id)}>{`job ${id}`}</a> <Status code={statusCode}>{displayStatuses[statusCode]}</Status>
+              <a href={links.job(id)}>{`job ${id}`}</a>{' '}
+              <Status code={lookOf(statusCode, statusClass)}>{statusText({ statusCode, customStatus })}</Status>
             </div>
           ))}
           {job.parents.length > parents.length && (

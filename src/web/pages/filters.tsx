@@ -41,11 +41,13 @@ const Select = ({
 export const Filters = ({
   user,
   apps,
+  customStatuses,
   list,
   jobs,
 }: {
   readonly user: User
   readonly apps: readonly string[]
+  readonly customStatuses: readonly string[]
   readonly list: ListLinks
   readonly jobs: string
 }) => {
@@ -70,7 +72,7 @@ export const Filters = ({
           name="status"
           label="Status"
           any="Any status"
-          options={statuses.map(([, name]) => [name, name] as const)}
+          options={[...statuses.map(([, name]) => name), ...customStatuses].map((name) => [name, name] as const)}
           chosen={chosen('status')}
         />
         {apps.length > 1 && (

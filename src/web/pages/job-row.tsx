@@ -2,6 +2,7 @@ import type { Job } from '../../job.js'
 import type { Links } from '../links.js'
 import type { Possible } from '../possible.js'
 import { Actions } from './actions.js'
+import { PartsBar } from './parts.js'
 import { JobStatus, Progress, reasonOf } from './status.js'
 import { Elapsed, Time } from './time.js'
 
@@ -37,6 +38,7 @@ export const JobRow = ({
       </th>
       <td class="state">
         <JobStatus job={job} />
+        {(job.statusCode === 'VAR' || job.statusCode === 'VCP') && <PartsBar job={job} />}
         {job.progress !== null && !job.isSettled && <Progress value={job.progress} />}
         {reason && (
           <span class="reason" title={reason}>

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from 'preact'
+import { isComplete } from '../../status.js'
 import { writeIds } from '../live/ids.js'
 import { Actions } from './actions.js'
 import { Facts } from './facts.js'
@@ -20,7 +21,7 @@ const Line = ({ label, children }: { readonly label?: string; readonly children:
 
 /** Where the app itself shows what came out; once there is something. */
 const AppResults = ({ data: { job, links } }: { readonly data: JobData }) => {
-  const href = job.statusCode === 'COM' || job.statusCode === 'VCP' ? links.results(job.app, job.id) : undefined
+  const href = isComplete(job) || job.statusCode === 'VCP' ? links.results(job.app, job.id) : undefined
   return href === undefined ? null : (
     <Line>
       <a href={href}>{`The results in ${job.app}`}</a>

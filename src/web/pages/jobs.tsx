@@ -23,6 +23,8 @@ export interface JobsPage {
   readonly totalCapped: boolean
   readonly order: string
   readonly apps: readonly string[]
+  /** The texts of the apps' own that the filter offers. */
+  readonly customStatuses: readonly string[]
   /** The newest event when this was read. */
   readonly since: number
   readonly alert?: string | undefined
@@ -153,7 +155,13 @@ export const jobsPage = (data: JobsPage): string => {
     <>
       <div class="title">
         <h1>Jobs</h1>
-        <Filters user={data.user} apps={data.apps} list={list} jobs={data.links.jobs} />
+        <Filters
+          user={data.user}
+          apps={data.apps}
+          customStatuses={data.customStatuses}
+          list={list}
+          jobs={data.links.jobs}
+        />
       </div>
       <section id="list" hx-get={list.self} hx-trigger="refresh" hx-select="#list" hx-swap="outerHTML">
         <div hx-sse:connect={eventsOf(data, list)} hx-trigger="load" hx-swap="none" />

@@ -1,4 +1,5 @@
 import type { JobState } from '../../adapter.js'
+import type { Job } from '../../job.js'
 import type { StatusCode } from '../../status.js'
 import type { StoredPart } from '../../store/history.js'
 import type { JobData } from './job-data.js'
@@ -8,30 +9,61 @@ import { Time } from './time.js'
 /** So many are listed; the API has them all. */
 const MAX_LISTED = 200
 
+/** In the order in which they are counted: what is done comes first. */
 const WORDS: Readonly<Record<JobState, readonly [code: StatusCode, word: string]>> = {
-  queued: ['SUB', 'Queued'],
-  held: ['PAS', 'Held'],
-  running: ['RUN', 'Running'],
-  suspended: ['PAS', 'Suspended'],
   succeeded: ['COM', 'Succeeded'],
   failed: ['ERR', 'Failed'],
   cancelled: ['ABT', 'Cancelled'],
+  running: ['RUN', 'Running'],
+  suspended: ['PAS', 'Suspended'],
+  held: ['PAS', 'Held'],
+  queued: ['SUB', 'Queued'],
   unknown: ['OTH', 'Unknown'],
 }
+const STATES = Object.keys(WORDS) as readonly JobState[]
 const stateOf = (part: StoredPart) => {
   const [code, word] = WORDS[part.state]
   return <Status code={code}>{word}</Status>
 }
 
-export const Parts = ({ data: { parts } }: { readonly data: JobData }) => {
-  const counts = Map.groupBy(parts, ({ state }) => state)
+type Counts = readonly (readonly [state: JobState, count: number])[]
+const countsOf = (job: Job): Counts =>
+  STATES.map((state) => [state, job.statuses[state] ?? 0] as const).filter(([, count]) => count > 0)
+const inWords = ([state, count]: Counts[number]): string => `${count} ${WORDS[state][1].toLowerCase()}`
+
+/** How many parts of a job are in each state, as one bar. Nothing where they are all alike. */
+export const PartsBar = ({ job }: { readonly job: Job }) => {
+  const counts = countsOf(job)
+  if (counts.length < 2) return null
+  const all = counts.reduce((sum, [, count]) => sum + count, 0)
+  let start = 0
+  return (
+    <svg
+      class="stack"
+      viewBox={`0 0 ${all} 1`}
+      preserveAspectRatio="none"
+      role="img"
+      aria-label={counts.map(inWords).join(', ')}
+    >
+      {counts.map(([state, count]) => {
+        const x = start
+        start += count
+        return <rect key={state} class="status" data-status={WORDS[state][0]} x={x} y="0" width={count} height="1" />
+      })}
+    </svg>
+  )
+}
+
+export const Parts = ({ data: { job, parts } }: { readonly data: JobData }) => {
+  const counts = countsOf(job)
   return (
     <section id="job-parts" class="panel" hidden={parts.length === 0} aria-labelledby="parts-title">
       <h2 id="parts-title">Parts</h2>
+      <PartsBar job={job} />
       <p class="counts">
-        {[...counts].map(([state, of]) => (
-          <span key={state}>
-            <Status code={WORDS[state][0]}>{`${of.length} ${WORDS[state][1].toLowerCase()}`}</Status>
+        {counts.map((counted) => (
+          <span key={counted[0]}>
+            <Status code={WORDS[counted[0]][0]}>{inWords(counted)}</Status>
           </span>
         ))}
       </p>

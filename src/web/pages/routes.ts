@@ -51,6 +51,7 @@ const showJobs = async (context: Context, search: string, alert?: string): Promi
     order: asked.order,
     ...(await countOf(asked)),
     apps: [...core.apps.keys()].sort(),
+    customStatuses: [...core.customStatuses.keys()],
     since,
     alert,
   })

@@ -1,5 +1,5 @@
 import type { Job } from '../../job.js'
-import type { StatusCode } from '../../status.js'
+import type { StatusClass, StatusCode } from '../../status.js'
 
 const DOING: Readonly<Record<string, string>> = {
   submit: 'submitting',
@@ -7,6 +7,16 @@ const DOING: Readonly<Record<string, string>> = {
   hold: 'pausing',
   release: 'resuming',
 }
+
+/** A text of the app's own looks like what it means. */
+const LOOK: Readonly<Record<StatusClass, StatusCode>> = {
+  'pre-running': 'SUB',
+  running: 'RUN',
+  active: 'OTH',
+  terminal: 'COM',
+}
+export const lookOf = (statusCode: StatusCode, statusClass: StatusClass | null): StatusCode =>
+  statusCode === 'OTH' && statusClass !== null ? LOOK[statusClass] : statusCode
 
 /** A status in words; shape and colour of the dot repeat them. */
 export const Status = ({ code, children }: { readonly code: StatusCode; readonly children: string }) => (
@@ -22,7 +32,7 @@ export const JobStatus = ({ job }: { readonly job: Job }) => {
   const label = job.statusCode === 'OTH' ? null : job.customStatus
   return (
     <>
-      <Status code={job.statusCode}>{job.status}</Status>
+      <Status code={lookOf(job.statusCode, job.statusClass)}>{job.status}</Status>
       {doing && <span class="doing"> {doing}…</span>}
       {label && <span class="label">{label}</span>}
     </>

@@ -1,12 +1,13 @@
-import { reverseStatuses, type StatusName } from '../../status.js'
+import { type StatusClass, statusCodeOf } from '../../status.js'
 import type { EventRow } from '../../store/events.js'
 import type { AttemptHistory } from '../../store/history.js'
 import type { JobData } from './job-data.js'
-import { Status } from './status.js'
+import { lookOf, Status } from './status.js'
 import { Time } from './time.js'
 
 interface EventData {
   readonly to?: string
+  readonly class?: StatusClass
   readonly reason?: string
   readonly cause?: string
   readonly exitCode?: number
@@ -30,7 +31,7 @@ const headline = (kind: EventRow['kind'], data: EventData) => {
     case 'created':
       return 'Created'
     case 'status':
-      return <StatusWord name={data.to ?? ''} />
+      return <StatusWord name={data.to ?? ''} statusClass={data.class} />
     case 'order':
       return ORDERS[data.order ?? ''] ?? `Asked to ${data.order ?? 'do something'}`
     case 'edited':
@@ -48,10 +49,13 @@ const headline = (kind: EventRow['kind'], data: EventData) => {
   }
 }
 
-const StatusWord = ({ name }: { readonly name: string }) => {
-  const code = reverseStatuses[name as StatusName]
-  return code === undefined ? <span>{name}</span> : <Status code={code}>{name}</Status>
-}
+const StatusWord = ({
+  name,
+  statusClass = null,
+}: {
+  readonly name: string
+  readonly statusClass?: StatusClass | null | undefined
+}) => <Status code={lookOf(statusCodeOf(name) ?? 'OTH', statusClass)}>{name}</Status>
 
 /** So many parts of one colour in a row are told as the last of them. */
 const told = (events: readonly EventRow[]): readonly EventRow[] =>
@@ -88,7 +92,13 @@ export const Timeline = ({ data: { events } }: { readonly data: JobData }) => (
 const AttemptRow = ({ attempt }: { readonly attempt: AttemptHistory }) => (
   <tr>
     <th scope="row">{attempt.number}</th>
-    <td>{attempt.status === null ? <span class="quiet">current</span> : <StatusWord name={attempt.status} />}</td>
+    <td>
+      {attempt.status === null ? (
+        <span class="quiet">current</span>
+      ) : (
+        <StatusWord name={attempt.status} statusClass="terminal" />
+      )}
+    </td>
     <td>
       <Time at={attempt.startTime ?? attempt.executeTime} />
     </td>
