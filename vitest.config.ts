@@ -19,7 +19,7 @@ export default defineConfig({
       },
       {
         // Whole programs: servers that are killed, the documents' own, the example's computation.
-        test: { ...common, name: 'whole', include: [...WHOLE, 'test/examples/nile.test.ts'] },
+        test: { ...common, name: 'whole', include: [...WHOLE, 'test/examples/{nile,host-type}.test.ts'] },
       },
       {
         // The same suites of the web, in an app of the older Express.

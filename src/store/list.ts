@@ -52,12 +52,12 @@ export const findJobs = async (reader: Reader, where: Condition, page: Page): Pr
 }
 
 /** What tells whether a job has settled. */
-export type JobStanding = Pick<JobRow, 'id' | 'statusCode' | 'customStatus'>
+export type JobStanding = Pick<JobRow, 'id' | 'statusCode' | 'statusClass'>
 
 /** The standing of the jobs that match, in any order. */
 export const findStandings = async (reader: Reader, where: Condition): Promise<JobStanding[]> =>
   await reader.all<JobStanding>(
-    `SELECT j.id AS id, j.status_code AS "statusCode", j.custom_status AS "customStatus" FROM telesto_jobs j
+    `SELECT j.id AS id, j.status_code AS "statusCode", j.status_class AS "statusClass" FROM telesto_jobs j
      WHERE j.deleted_at IS NULL AND ${where.sql}`,
     where.params,
   )

@@ -53,6 +53,13 @@ test('the twins of the Tethys examples compile, run, and print what the page say
   expect(stdout).toBe(output)
 }, 90_000)
 
+test('the type without a scheduler in the page about adapters compiles, runs, and prints what it says', async () => {
+  const { source, output } = programOf(new URL('../../docs/adapters.md', import.meta.url))
+  const file = await written('adapters', source)
+  const { stdout } = await run(process.execPath, [file], { cwd: emptyDirectory(), timeout: 60_000 })
+  expect(stdout).toBe(output)
+}, 90_000)
+
 test("the README's first screen compiles as it stands, and runs a job", async () => {
   const { source } = programOf(new URL('../../README.md', import.meta.url), true)
   await written('readme', source)
