@@ -1,5 +1,5 @@
 /** What can be wrong with a request to Telesto: a stable code, with the HTTP status that answers it. */
-const STATUS_OF = {
+export const STATUS_OF = {
   /** A value that can never be accepted; `field` names it. */
   invalid: 400,
   /** An option, filter or order that does not exist. */

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-import { createRequire } from 'node:module'
 import { nodeTooOld } from '../node-version.js'
+import { version } from '../version.js'
 import { type Command, exitCodeOf, wasCalledWrongly } from './command.js'
 import { migrate } from './migrate.js'
 import { report } from './report.js'
@@ -25,8 +25,6 @@ const helpOf = ({ usage, summary, exitCodes }: Command): string =>
     ...(exitCodes ? ['Exit codes:'] : []),
     ...Object.entries(exitCodes ?? {}).map(([code, meaning]) => `  ${code}  ${meaning}`),
   ].join('\n')
-
-const version = (): string => (createRequire(import.meta.url)('telesto/package.json') as { version: string }).version
 
 const main = async (args: readonly string[]): Promise<number> => {
   const say = (text: string) => process.stdout.write(`${text}\n`)

@@ -1,18 +1,22 @@
 import { z } from 'zod'
 import { TelestoError } from '../errors.js'
 import type { Job } from '../job.js'
-import { actionName } from './api/job-json.js'
+import { FIELDS } from '../options.js'
 import { BUTTONS } from './possible.js'
 
 /** What can be asked of a job by its path. */
-export const ACTIONS = [...BUTTONS, 'updateStatus'].map(actionName)
+export const ACTIONS = [...BUTTONS, 'update-status'] as const
+export type ActionName = (typeof ACTIONS)[number]
 
-/** The body of an action, as JSON or as a form. */
+/** The body of an action, as JSON or as a form: `stop` is for delete, `status` for update-status. */
 export const actionBody = z.object({
-  /** delete: stop it first, if it is active. */
-  stop: z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]).optional(),
-  /** update-status: the status to set; absent, an earlier poll is asked for. */
-  status: z.string().optional(),
+  stop: z
+    .union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')])
+    .optional()
+    .describe('Stop it first, if it is active.'),
+  status: FIELDS.name
+    .optional()
+    .describe('A display name, a code, or a text of your own. Absent, an earlier poll is asked for.'),
 })
 
 /** Does it, as the viewer of `job`. Throws TelestoError: `unknown_action`, or what the job throws. */

@@ -4,6 +4,7 @@ import { findAsset } from './assets.js'
 import { defineRoute } from './route.js'
 
 export const assetRoute = defineRoute({
+  name: 'getAsset',
   method: 'get',
   path: '/assets/:file',
   kind: 'asset',

@@ -2,25 +2,23 @@ import { z } from 'zod'
 import { TelestoError } from '../errors.js'
 import { MAX_POKE_DELAY_MS } from '../pokes.js'
 import { report, reportSchema } from '../reports.js'
-import { jobParams } from './params.js'
+import { jobParams, whole } from './params.js'
 import { type Context, defineRoute, type Route } from './route.js'
 
 const MAX_SECONDS = MAX_POKE_DELAY_MS / 1000
-const delayMessage = `must be whole seconds, 0 to ${MAX_SECONDS}`
 const query = z.object({
-  delay: z
-    .string(delayMessage)
-    .regex(/^\d{1,4}$/, delayMessage)
-    .transform(Number)
-    .refine((seconds) => seconds <= MAX_SECONDS, delayMessage)
-    .default(0),
+  delay: whole(0, MAX_SECONDS, `must be whole seconds, 0 to ${MAX_SECONDS}`)
+    .default(0)
+    .describe('Poll after so many seconds; a poke without it polls at once.'),
 })
 
-const output = z.object({
-  success: z.literal(true),
-  statusApplied: z.boolean().optional(),
-  nodesApplied: z.number().optional(),
+const poked = z.object({ success: z.literal(true) })
+const reported = poked.extend({
+  statusApplied: z.boolean().optional().describe('False: the scheduler of this job says what its status is.'),
+  nodesApplied: z.int().optional().describe('How many of the nodes are known parts of the job.'),
 })
+
+const REPORT_ERRORS = ['report_refused', 'already_settled', 'action_not_allowed'] as const
 
 /** The token of a report; undefined for a poke. What is neither is refused, so that a report never becomes a poke. */
 const bearer = (context: Context): string | undefined => {
@@ -37,15 +35,20 @@ const bearer = (context: Context): string | undefined => {
 
 const callback = (method: 'get' | 'post'): Route =>
   defineRoute({
+    name: method === 'post' ? 'reportJob' : 'pokeJob',
     method,
     path: '/update-job-status/:id',
     kind: 'callback',
-    summary: 'Pokes a job; with the token of its attempt (POST) reports its status, message, progress and nodes',
+    summary:
+      method === 'post'
+        ? 'With the token of its attempt reports a job’s status, message, progress and nodes; without one pokes it'
+        : 'Asks for an earlier poll of a job. Answered alike whether the job is there or not',
     who: 'anyone',
     params: jobParams,
     query,
     ...(method === 'post' ? { lateBody: reportSchema } : {}),
-    output,
+    output: method === 'post' ? reported : poked,
+    errors: ['unknown_authorization', ...(method === 'post' ? REPORT_ERRORS : (['method_not_allowed'] as const))],
     handler: async (context, { params, query }) => {
       const token = bearer(context)
       if (token === undefined) {

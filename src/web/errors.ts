@@ -3,16 +3,15 @@ import type { Logger } from '../adapter.js'
 import { TelestoError } from '../errors.js'
 
 /** The one shape of every error that is answered as JSON. */
-export const errorSchema = z.object({
-  error: z.object({
-    /** Stable, for programs. "internal": the reason is in the server's log. */
-    code: z.string(),
-    /** A sentence for people. */
-    message: z.string(),
-    /** The parameter, option or field that is wrong. */
-    field: z.string().optional(),
-  }),
-})
+export const errorSchema = z
+  .object({
+    error: z.object({
+      code: z.string().describe('Stable, for programs.'),
+      message: z.string().describe('A sentence for people.'),
+      field: z.string().optional().describe('The parameter, option or field that is wrong.'),
+    }),
+  })
+  .meta({ id: 'ErrorAnswer' })
 
 /** An error as it is answered. */
 export interface Failure {

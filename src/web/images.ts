@@ -10,5 +10,7 @@ const IMAGES: Readonly<Record<string, string>> = {
   '.svg': 'image/svg+xml',
 }
 
+export const IMAGE_TYPES: readonly string[] = [...new Set(Object.values(IMAGES))]
+
 /** The type under which a result is shown on a page, or undefined for what is only downloaded. */
 export const imageType = (file: string): string | undefined => IMAGES[path.posix.extname(file).toLowerCase()]

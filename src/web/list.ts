@@ -4,6 +4,7 @@ import type { JobFilter } from '../filters.js'
 import type { JobQuery, Order } from '../query.js'
 import { ORDER_COLUMNS, type OrderField } from '../store/list.js'
 import type { UserView } from '../user-view.js'
+import { text, whole } from './params.js'
 
 /** Counting stops here: "10,000+" tells as much, and costs the same whatever the size of the table. */
 export const COUNT_CAP = 10_000
@@ -13,33 +14,26 @@ export const DEFAULT_PAGE = 50
 const fields = Object.keys(ORDER_COLUMNS) as OrderField[]
 const orders = fields.flatMap((field): Order[] => [field, `-${field}`]) as [Order, ...Order[]]
 
-const oneOrMany = z.union([z.string().transform((one) => [one]), z.array(z.string())])
-const whole = (min: number, max: number) =>
-  z
-    .string(`must be a whole number, ${min} to ${max}`)
-    .regex(/^\d{1,15}$/, `must be a whole number, ${min} to ${max}`)
-    .transform(Number)
-    .refine((value) => value >= min && value <= max, `must be a whole number, ${min} to ${max}`)
+const oneOrMany = z
+  .union([text.transform((one) => [one]), z.array(text)])
+  .meta({ type: 'array', items: { type: 'string', pattern: '^[^\\u0000]*$' } })
 const time = z
   .union([z.iso.datetime({ offset: true }), z.iso.date()], 'must be a time in ISO 8601: 2026-01-31T12:00:00Z')
   .transform((text) => new Date(text))
-const text = z.string().max(1024)
+const words = text.max(1024)
 
 /** The query parameters of a list of jobs, of the API and of the page alike. */
 const shape = {
-  /** Looks for a text within the name. */
-  search: text.optional(),
-  nameContains: text.optional(),
-  /** Display name, code or custom text; repeated: one of these. */
-  status: oneOrMany.optional(),
+  search: words.optional().describe('A text within the name.'),
+  nameContains: words.optional(),
+  status: oneOrMany.optional().describe('Display name, code or custom text; repeated: one of these.'),
   jobType: oneOrMany.optional(),
   app: oneOrMany.optional(),
   user: oneOrMany.optional(),
   group: oneOrMany.optional(),
   scheduler: oneOrMany.optional(),
   parentId: whole(1, Number.MAX_SAFE_INTEGER).optional(),
-  /** tag.<name>=<value>; each must hold. */
-  tag: z.record(z.string(), z.string()).optional(),
+  tag: z.record(z.string(), text).optional().describe('tag[name]=value, or tag.name=value; each must hold.'),
   creationTimeAfter: time.optional(),
   creationTimeBefore: time.optional(),
   executeTimeAfter: time.optional(),
@@ -48,9 +42,11 @@ const shape = {
   startTimeBefore: time.optional(),
   completionTimeAfter: time.optional(),
   completionTimeBefore: time.optional(),
-  /** A field, descending with "-" before it. */
-  sort: z.enum(orders, `must be one of ${fields.join(', ')}, with - before it for descending`).optional(),
-  page: whole(1, 1_000_000_000).optional(),
+  sort: z
+    .enum(orders, `must be one of ${fields.join(', ')}, with - before it for descending`)
+    .optional()
+    .describe('A field; with - before it, descending. Without it, the newest first.'),
+  page: whole(1, 1_000_000_000).optional().describe('The first page is 1. Not with offset and limit.'),
   pageSize: whole(1, MAX_PAGE).optional(),
   offset: whole(0, 1_000_000_000_000).optional(),
   limit: whole(1, MAX_PAGE).optional(),

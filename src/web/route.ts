@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { User } from '../access.js'
 import type { Core } from '../core.js'
+import type { TelestoErrorCode } from '../errors.js'
 import { check } from '../options.js'
 import type { UserView } from '../user-view.js'
 import type { Links } from './links.js'
@@ -45,26 +46,44 @@ export type Answer = {
 /** api and callback answer errors as JSON, pages as a page. Only a page and the API ask who it is. */
 export type RouteKind = 'api' | 'page' | 'callback' | 'asset'
 
+/** A success that is not JSON: its media types, and its headers with what they tell. */
+export interface Content {
+  readonly types: readonly string[]
+  readonly headers?: Readonly<Record<string, string>>
+}
+
 interface RawInput {
   readonly params: unknown
   readonly query: unknown
 }
 
-interface RouteSpec<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> {
+/** What a row of the table says, whatever its input. */
+interface RouteFacts {
+  /** What programs call it: the operationId of OpenAPI. It stays when the path changes. */
+  readonly name: string
   readonly method: 'get' | 'post'
   /** In a syntax that means the same to Express 4 and 5. */
   readonly path: string
   readonly kind: RouteKind
   readonly summary: string
   readonly who: 'anyone' | 'user'
+  /** What the answer's JSON is. */
+  readonly output?: z.ZodType
+  /** What the answer is instead. */
+  readonly content?: Content
+  /** Statuses without a body that it answers too, and what they mean. */
+  readonly empty?: Readonly<Record<number, string>>
+  /** Codes of errors that are its own; the document adds those that every route of its kind can give. */
+  readonly errors?: readonly TelestoErrorCode[]
+}
+
+interface RouteSpec<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> extends RouteFacts {
   readonly params: P
   readonly query: Q
   /** Absent: no body is read before the handler runs. */
   readonly body?: B
   /** What the handler itself reads with `context.request.body()`, where it does. */
   readonly lateBody?: z.ZodType
-  /** What the answer's JSON is. */
-  readonly output?: z.ZodType
   readonly handler: (
     context: Context,
     input: { readonly params: z.output<P>; readonly query: z.output<Q>; readonly body: z.output<B> },
@@ -72,32 +91,25 @@ interface RouteSpec<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodTyp
 }
 
 /** One row of the route table: what OpenAPI tells, and how it runs. */
-export interface Route {
-  readonly method: 'get' | 'post'
-  readonly path: string
-  readonly kind: RouteKind
-  readonly summary: string
-  readonly who: 'anyone' | 'user'
+export interface Route extends RouteFacts {
   readonly input: { readonly params: z.ZodType; readonly query: z.ZodType; readonly body: z.ZodType | undefined }
-  readonly output: z.ZodType | undefined
   /** Checks the input, then handles it. Throws TelestoError. */
   run(context: Context, raw: RawInput): Promise<Answer>
 }
 
-export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>(
-  spec: RouteSpec<P, Q, B>,
-): Route => ({
-  method: spec.method,
-  path: spec.path,
-  kind: spec.kind,
-  summary: spec.summary,
-  who: spec.who,
-  input: { params: spec.params, query: spec.query, body: spec.body ?? spec.lateBody },
-  output: spec.output,
+export const defineRoute = <P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType>({
+  params,
+  query,
+  body,
+  lateBody,
+  handler,
+  ...facts
+}: RouteSpec<P, Q, B>): Route => ({
+  ...facts,
+  input: { params, query, body: body ?? lateBody },
   async run(context, raw) {
-    const params = check(spec.params, raw.params)
-    const query = check(spec.query, raw.query)
-    const body = (spec.body === undefined ? undefined : check(spec.body, await context.request.body())) as z.output<B>
-    return await spec.handler(context, { params, query, body })
+    const checked = { params: check(params, raw.params), query: check(query, raw.query) }
+    const sent = (body === undefined ? undefined : check(body, await context.request.body())) as z.output<B>
+    return await handler(context, { ...checked, body: sent })
   },
 })

@@ -1,4 +1,5 @@
 import { actionRoutes } from './api/actions.js'
+import { documentRoute } from './api/document.js'
 import { jobRoutes } from './api/jobs.js'
 import { logRoutes } from './api/logs.js'
 import { resultRoutes } from './api/results.js'
@@ -13,6 +14,7 @@ export const routes: readonly Route[] = [
   ...callbackRoutes,
   assetRoute,
   eventsRoute,
+  documentRoute(() => routes),
   ...jobRoutes,
   ...logRoutes,
   ...resultRoutes,

@@ -26,6 +26,8 @@ describe('the list of jobs', () => {
     expect(await ids('status=Submitted')).toEqual([deep.id])
     expect(await ids('status=SUB&status=Pending&sort=id')).toEqual([wide.id, deep.id, third.id])
     expect(await ids('tag.basin=nile&tag.a.b=dotted')).toEqual([wide.id])
+    expect(await ids('tag[basin]=nile&tag%5Ba.b%5D=dotted')).toEqual([wide.id])
+    expect(await ids('tag[basin]=rhine')).toEqual([])
     expect(await ids('group=hydro')).toEqual([deep.id])
     expect(await ids('jobType=TOY&app=nile&user=ada&sort=id')).toEqual([wide.id, deep.id, third.id])
     expect(await ids('app=flood')).toEqual([])
@@ -67,6 +69,9 @@ describe('the list of jobs', () => {
       ['page=0', 'invalid', 'page'],
       ['page=1&limit=5', 'invalid', 'limit'],
       ['search=a&search=b', 'invalid', 'search'],
+      ['search=a%00', 'invalid', 'search'],
+      ['status=%00', 'invalid', 'status'],
+      ['tag.basin=%00', 'invalid', 'tag.basin'],
       ['creationTimeAfter=yesterday', 'invalid', 'creationTimeAfter'],
       ['parentId=x', 'invalid', 'parentId'],
       ['tag=x', 'invalid', 'tag'],
@@ -144,7 +149,7 @@ describe('actions', () => {
     const portal = await startPortal()
     const job = await portal.basic('x')
     const unknown = await portal.api(`/jobs/${job.id}/explode`, { as: 'ada', method: 'POST' })
-    expect([unknown.status, unknown.json.error?.code]).toEqual([404, 'unknown_action'])
+    expect([unknown.status, unknown.json.error?.code]).toEqual([404, 'not_found'])
     for (const name of ['constructor', '__proto__', 'toString', 'save']) {
       expect((await portal.api(`/jobs/${job.id}/${name}`, { as: 'ada', method: 'POST' })).status).toBe(404)
     }

@@ -52,9 +52,9 @@ it('a length of time is told in its two largest units', () => {
 })
 
 describe('the table of routes', () => {
-  it('changes things by POST alone, and asks who it is everywhere but for the callback, home and assets', () => {
+  it('changes things by POST alone, and asks who it is everywhere but for the callback, home, the document and assets', () => {
     for (const { method, path: where, who, kind } of routes) {
-      const open = kind === 'callback' || kind === 'asset' || where === '/'
+      const open = where === '/api/openapi.json' || kind === 'callback' || kind === 'asset' || where === '/'
       expect([where, who]).toEqual([where, open ? 'anyone' : 'user'])
       if (where.endsWith('/:action')) expect(method).toBe('post')
     }

@@ -1,61 +1,66 @@
 import { z } from 'zod'
+import type { Action } from '../../access.js'
 import { JOB_STATES } from '../../adapter.js'
 import type { Job } from '../../job.js'
-import { STATUS_CLASSES } from '../../status.js'
+import { displayStatuses, STATUS_CLASSES, type StatusCode } from '../../status.js'
+import { ACTIONS } from '../act.js'
 import type { Possible } from '../possible.js'
+
+const JOB_ACTIONS = [...ACTIONS, 'edit'] as const
 
 const time = z.iso.datetime().nullable()
 const json = z.unknown()
 
 /** A job as the API tells it. Times are ISO 8601 in UTC, `runTime` is in milliseconds. */
-export const jobSchema = z.object({
-  id: z.int(),
-  app: z.string(),
-  name: z.string(),
-  description: z.string(),
-  user: z.string(),
-  groups: z.array(z.string()),
-  jobType: z.string(),
-  spec: json,
-  scheduler: z.string().nullable(),
-  processResults: z.string().nullable(),
-  workspace: z.string(),
-  parents: z.array(z.int()),
-  onParentFailure: z.enum(['abort', 'wait', 'run']),
-  tags: z.record(z.string(), z.string()),
-  extendedProperties: z.record(z.string(), json),
-  status: z.string(),
-  statusCode: z.string(),
-  customStatus: z.string().nullable(),
-  statusClass: z.enum(STATUS_CLASSES).nullable(),
-  statusMessage: z.string().nullable(),
-  /** How many parts are in each state. */
-  statuses: z.partialRecord(z.enum(JOB_STATES), z.int()),
-  submitting: z.boolean(),
-  isActive: z.boolean(),
-  isSettled: z.boolean(),
-  order: z.string().nullable(),
-  waitingFor: z.string().nullable(),
-  progress: z.number().nullable(),
-  reason: z.string().nullable(),
-  cause: z.string().nullable(),
-  exitCode: z.int().nullable(),
-  nativeState: z.string().nullable(),
-  nativeId: z.string().nullable(),
-  attempt: z.int().nullable(),
-  creationTime: time,
-  executeTime: time,
-  startTime: time,
-  completionTime: time,
-  lastStatusUpdate: time,
-  runTime: z.number().nullable(),
-  url: z.string(),
-  /** What this user can do with it now. */
-  actions: z.array(z.string()),
-})
+export const jobSchema = z
+  .object({
+    id: z.int(),
+    app: z.string(),
+    name: z.string(),
+    description: z.string(),
+    user: z.string(),
+    groups: z.array(z.string()),
+    jobType: z.string(),
+    spec: json,
+    scheduler: z.string().nullable(),
+    processResults: z.string().nullable(),
+    workspace: z.string(),
+    parents: z.array(z.int()),
+    onParentFailure: z.enum(['abort', 'wait', 'run']),
+    tags: z.record(z.string(), z.string()),
+    extendedProperties: z.record(z.string(), json),
+    status: z.string(),
+    statusCode: z.enum(Object.keys(displayStatuses) as StatusCode[]),
+    customStatus: z.string().nullable(),
+    statusClass: z.enum(STATUS_CLASSES).nullable(),
+    statusMessage: z.string().nullable(),
+    statuses: z.partialRecord(z.enum(JOB_STATES), z.int()).describe('How many parts are in each state.'),
+    submitting: z.boolean(),
+    isActive: z.boolean(),
+    isSettled: z.boolean(),
+    order: z.string().nullable(),
+    waitingFor: z.string().nullable(),
+    progress: z.number().nullable(),
+    reason: z.string().nullable(),
+    cause: z.string().nullable(),
+    exitCode: z.int().nullable(),
+    nativeState: z.string().nullable(),
+    nativeId: z.string().nullable(),
+    attempt: z.int().nullable(),
+    creationTime: time,
+    executeTime: time,
+    startTime: time,
+    completionTime: time,
+    lastStatusUpdate: time,
+    runTime: z.number().nullable(),
+    url: z.string(),
+    actions: z.array(z.enum(JOB_ACTIONS)).describe('What this user can do with it now.'),
+  })
+  .meta({ id: 'Job', description: 'A job. Times are ISO 8601 in UTC; runTime is in milliseconds.' })
 
 /** The names of actions in paths and answers. */
-export const actionName = (action: string): string => (action === 'updateStatus' ? 'update-status' : action)
+const actionName = (action: Exclude<Action, 'read'>): (typeof JOB_ACTIONS)[number] =>
+  action === 'updateStatus' ? 'update-status' : action
 
 export const iso = (date: Date | number | null): string | null => (date === null ? null : new Date(date).toISOString())
 

@@ -16,6 +16,7 @@ export const seenJob = async (context: Context, id: number): Promise<Job> => {
 }
 
 const listJobs = defineRoute({
+  name: 'listJobs',
   method: 'get',
   path: '/api/jobs',
   kind: 'api',
@@ -25,10 +26,8 @@ const listJobs = defineRoute({
   query: listParams,
   output: z.object({
     jobs: z.array(jobSchema),
-    /** How many there are in all; counting stops at 10,000. */
-    total: z.int(),
-    /** There are more than `total`. */
-    totalCapped: z.boolean(),
+    total: z.int().describe('How many there are in all; counting stops at 10,000.'),
+    totalCapped: z.boolean().describe('There are more than that.'),
   }),
   handler: async (context, { query }) => {
     const list = listOf(context.viewer, query)
@@ -40,6 +39,7 @@ const listJobs = defineRoute({
 })
 
 const getJob = defineRoute({
+  name: 'getJob',
   method: 'get',
   path: '/api/jobs/:id',
   kind: 'api',
@@ -48,6 +48,7 @@ const getJob = defineRoute({
   params: jobParams,
   query: none,
   output: jobSchema,
+  errors: ['not_found'],
   handler: async (context, { params }) => {
     const job = await seenJob(context, params.id)
     return { json: toJobJson(job, await readPossible(context.core)) }
@@ -93,6 +94,7 @@ const historySchema = z.object({
 })
 
 const getHistory = defineRoute({
+  name: 'getJobHistory',
   method: 'get',
   path: '/api/jobs/:id/history',
   kind: 'api',
@@ -101,6 +103,7 @@ const getHistory = defineRoute({
   params: jobParams,
   query: none,
   output: historySchema,
+  errors: ['not_found'],
   handler: async (context, { params }) => {
     const job = await seenJob(context, params.id)
     const events = await eventsOfJob(context.core.database, job.id)

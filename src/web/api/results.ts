@@ -1,12 +1,13 @@
 import path from 'node:path'
 import { z } from 'zod'
 import { TelestoError } from '../../errors.js'
-import { imageType } from '../images.js'
+import { IMAGE_TYPES, imageType } from '../images.js'
 import { jobParams, none } from '../params.js'
 import { defineRoute } from '../route.js'
 import { seenJob } from './jobs.js'
 
 const listResults = defineRoute({
+  name: 'listJobResults',
   method: 'get',
   path: '/api/jobs/:id/results',
   kind: 'api',
@@ -17,6 +18,7 @@ const listResults = defineRoute({
   output: z.object({
     files: z.array(z.object({ path: z.string(), size: z.int(), modifiedAt: z.iso.datetime() })),
   }),
+  errors: ['not_found'],
   handler: async (context, { params }) => {
     const job = await seenJob(context, params.id)
     const files = await job.results()
@@ -28,6 +30,7 @@ const listResults = defineRoute({
 const SANDBOX = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
 
 const downloadResult = defineRoute({
+  name: 'getJobResult',
   method: 'get',
   path: '/api/jobs/:id/results/file',
   kind: 'api',
@@ -37,9 +40,13 @@ const downloadResult = defineRoute({
   query: z.strictObject({
     path: z.string().min(1),
     inline: z.enum(['0', '1']).default('0'),
-    /** Anything: makes another address of a file that has changed. */
-    v: z.string().optional(),
+    v: z.string().optional().describe('Anything: makes another address of a file that has changed.'),
   }),
+  content: {
+    types: ['application/octet-stream', ...IMAGE_TYPES],
+    headers: { 'Content-Disposition': 'Whether it is shown or downloaded, and under which name.' },
+  },
+  errors: ['not_found', 'unsafe_path'],
   handler: async (context, { params, query }) => {
     const job = await seenJob(context, params.id)
     // A path that goes up is refused even where it would come back.

@@ -1,27 +1,23 @@
 import { z } from 'zod'
 import { seenJob } from '../api/jobs.js'
 import { looseListParams } from '../list.js'
-import { none } from '../params.js'
+import { jobId, none } from '../params.js'
 import { defineRoute } from '../route.js'
 import { jobView } from './job-view.js'
 import { jobsView } from './jobs-view.js'
 
-const id = z
-  .string()
-  .regex(/^[1-9]\d{0,14}$/, 'must be the id of a job')
-  .transform(Number)
-
 const of = looseListParams.out.extend({
-  /** The page of this job; absent, the page of a list with the parameters of a list. */
-  job: id.optional(),
-  /** The rows that the list shows: 1-20,25; on the page of a job, the parents that it shows. */
-  ids: z.string().max(12_000).default(''),
-  /** The newest event that the page knows. The header Last-Event-ID goes before it. */
-  since: z.string().optional(),
+  job: jobId.optional().describe('The page of this job; absent, the page of a list with the parameters of a list.'),
+  ids: z.string().max(12_000).default('').describe('The rows that the list shows: 1-20,25; on the page of a job, the parents that it shows.'),
+  since: z
+    .string()
+    .optional()
+    .describe('The newest event that the page knows. The header Last-Event-ID goes before it.'),
 })
 
 /** One stream for each open page. */
 export const eventsRoute = defineRoute({
+  name: 'followEvents',
   method: 'get',
   path: '/events',
   kind: 'api',
@@ -29,6 +25,8 @@ export const eventsRoute = defineRoute({
   who: 'user',
   params: none,
   query: of,
+  content: { types: ['text/event-stream'] },
+  errors: ['not_found'],
   handler: async (context, { query }) => {
     const { user } = context.viewer
     const { job, ids, since, ...params } = query

@@ -22,6 +22,7 @@ import { type LogPage, logPage } from './log-viewer.js'
 const anyQuery = z.object({})
 
 const home = defineRoute({
+  name: 'showHome',
   method: 'get',
   path: '/',
   kind: 'page',
@@ -65,6 +66,7 @@ const showJob = async (context: Context, id: number, alert?: string): Promise<st
 }
 
 const jobs = defineRoute({
+  name: 'showJobs',
   method: 'get',
   path: '/jobs',
   kind: 'page',
@@ -76,6 +78,7 @@ const jobs = defineRoute({
 })
 
 const job = defineRoute({
+  name: 'showJob',
   method: 'get',
   path: '/jobs/:id',
   kind: 'page',
@@ -91,6 +94,7 @@ const job = defineRoute({
  * wrong; with script it gets the pieces that changed.
  */
 const action = defineRoute({
+  name: 'actFromPage',
   method: 'post',
   path: '/jobs/:id/:action',
   kind: 'page',
@@ -136,6 +140,7 @@ const cameFrom = (context: Context, header: string): { readonly list: boolean; r
 }
 
 const log = defineRoute({
+  name: 'showLog',
   method: 'get',
   path: '/jobs/:id/logs',
   kind: 'page',
