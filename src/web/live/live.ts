@@ -88,11 +88,16 @@ export const createLive = (core: Core, feed: EventFeed): Live => {
       const shown = new Set(group.flatMap(({ viewer }) => viewer.view.shows(changes)))
       const batch = new Batch(core, new UserView(core, first.user), first.user, changes, [...shown])
       for (const stream of group) {
-        const news = await stream.viewer.view.news(batch)
+        const news = await stream.viewer.view.news(batch).catch((error: unknown) => failed(stream, error))
         stream.lastId = Math.max(stream.lastId, newest)
         if (news) write(stream, message(stream.lastId, news))
       }
     }
+  }
+  /** The others get their news. This one comes back, and hears what it missed. */
+  const failed = (stream: Stream, error: unknown): undefined => {
+    if (!closing.signal.aborted) core.log.error({ error: String(error) }, 'A page did not get its news.')
+    stream.sink.drop()
   }
   const write = (stream: Stream, text: string): void => {
     if (stream.sink.gone.aborted) return

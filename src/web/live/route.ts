@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { seenJob } from '../api/jobs.js'
-import { looseListParams } from '../list.js'
+import { listOf, looseListParams } from '../list.js'
 import { jobId, none } from '../params.js'
 import { defineRoute } from '../route.js'
 import { jobView } from './job-view.js'
@@ -8,7 +8,12 @@ import { jobsView } from './jobs-view.js'
 
 const of = looseListParams.out.extend({
   job: jobId.optional().describe('The page of this job; absent, the page of a list with the parameters of a list.'),
-  ids: z.string().max(12_000).default('').describe('The rows that the list shows: 1-20,25; on the page of a job, the parents that it shows.'),
+  ids: z
+    .string()
+    .max(12_000)
+    .default('')
+    .meta({ pattern: '^(\\d{1,15}(-\\d{1,15})?(,\\d{1,15}(-\\d{1,15})?)*)?$' })
+    .describe('The rows that the list shows: 1-20,25; on the page of a job, the parents that it shows.'),
   since: z
     .string()
     .optional()
@@ -30,6 +35,8 @@ export const eventsRoute = defineRoute({
   handler: async (context, { query }) => {
     const { user } = context.viewer
     const { job, ids, since, ...params } = query
+    // What the list would refuse is refused now, and not when there is news.
+    if (job === undefined) listOf(context.viewer, params)
     const view =
       job === undefined
         ? jobsView(context.links, context.request.url.split('?')[1] ?? '', params, ids)

@@ -9,8 +9,14 @@ export interface Answered {
   readonly text: string
 }
 
-/** Tells what of an answer stands not in the document; undefined where all of it does. */
-export type Judge = (operation: Operation, answer: Answered) => string | undefined
+export interface Judge {
+  /** What of an answer stands not in the document; undefined where all of it does. */
+  answer(operation: Operation, answer: Answered): string | undefined
+  /** What of a body of JSON the document does not allow; undefined where it allows it. */
+  body(operation: Operation, text: string): string | undefined
+}
+
+const NO_FIELDS = { type: 'object', additionalProperties: false }
 
 export const judgeOf = (document: OpenApiDocument): Judge => {
   const ajv = new Ajv2020({ strict: false, allErrors: false })
@@ -23,7 +29,7 @@ export const judgeOf = (document: OpenApiDocument): Judge => {
     compiled.set(schema, known)
     return known
   }
-  return (operation, { status, headers, text }) => {
+  const answer: Judge['answer'] = (operation, { status, headers, text }) => {
     const told = operation.responses[String(status)]
     if (!told) return `${status} is not documented: ${text.slice(0, 300)}`
     for (const [name, header] of Object.entries(told.headers ?? {})) {
@@ -44,4 +50,9 @@ export const judgeOf = (document: OpenApiDocument): Judge => {
     const validate = validator(media.schema ?? {})
     return validate(json) ? undefined : `${status} ${ajv.errorsText(validate.errors)}: ${text.slice(0, 600)}`
   }
+  const body: Judge['body'] = (operation, text) => {
+    const validate = validator(operation.requestBody?.content['application/json']?.schema ?? NO_FIELDS)
+    return validate(JSON.parse(text)) ? undefined : ajv.errorsText(validate.errors)
+  }
+  return { answer, body }
 }

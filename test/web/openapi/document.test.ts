@@ -109,7 +109,7 @@ describe('the document and the routes agree', () => {
         const text = stream ? '' : await response.text()
         expect([
           where,
-          judge(operation, { ...response, status: response.status, headers: response.headers, text }),
+          judge.answer(operation, { ...response, status: response.status, headers: response.headers, text }),
         ]).toEqual([where, undefined])
         if (as === undefined && operation.security.some((one) => 'session' in one)) expect(response.status).toBe(401)
         if (as === 'ada') expect([200, 404, 409]).toContain(response.status)
