@@ -183,7 +183,8 @@ const tables = [
     job_id INTEGER,
     scheduler_id INTEGER,
     address TEXT,
-    data TEXT NOT NULL DEFAULT '{}'
+    data TEXT NOT NULL DEFAULT '{}',
+    event_id INTEGER
   )`,
 ]
 
@@ -217,7 +218,7 @@ const indexes = [
   'telesto_groups_user ON telesto_groups (name, user_id)',
   'telesto_tags_value ON telesto_tags (name, value, job_id)',
   'telesto_parents_parent ON telesto_parents (parent_id)',
-  'telesto_audit_job ON telesto_audit (job_id, id)',
+  'telesto_audit_job ON telesto_audit (job_id, event_id)',
 ]
 
 const triggers = [

@@ -9,6 +9,9 @@ export interface User {
   readonly isAdmin?: boolean
 }
 
+/** Who looks at jobs, and from where, where that is known; undefined is trusted code of the host. */
+export type Viewer = { readonly user: User; readonly address?: string } | undefined
+
 /** What a person can ask of a job. */
 export type Action =
   | 'read'
@@ -40,14 +43,14 @@ export interface Access {
   may(user: User, action: Action, job: JobOwnership): boolean
 }
 
-/** The filters, bounded by what this user sees (undefined: trusted code, which sees all); null: nothing at all. */
+/** The filters, bounded by what this viewer sees; null: nothing at all. */
 export const visibleTo = (
   access: Access,
-  user: User | undefined,
+  viewer: Viewer,
   filters: readonly JobFilter[],
   excluded: readonly JobFilter[] = [],
 ): Condition | null => {
-  const visible = user ? access.visible(user) : {}
+  const visible = viewer ? access.visible(viewer.user) : {}
   return visible === null ? null : condition([...filters, visible], excluded)
 }
 

@@ -1,3 +1,4 @@
+import type { Viewer } from './access.js'
 import { checkNames } from './actions.js'
 import type { Adapter, BulkJobOptions, CreateJobOptions, JobOptions } from './adapter.js'
 import { type App, appOf, type Core } from './core.js'
@@ -5,7 +6,6 @@ import { checkWorkspace, defaultWorkspace } from './directories.js'
 import { TelestoError } from './errors.js'
 import type { JobFilter } from './filters.js'
 import { Job } from './job.js'
-import type { Viewer } from './job-picture.js'
 import { checkOptions } from './options.js'
 import { checkParents, checkPlaces } from './parents.js'
 import { JobQuery, type Order } from './query.js'
@@ -140,7 +140,7 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
     const work = async (tx: Transaction): Promise<number[]> => {
       for (const [index, job] of jobs.entries())
         await at(index, async () => await checkParents(this.#core, this.#viewer, tx, job))
-      return await insertJobs(database, tx, jobs)
+      return await insertJobs(database, tx, jobs, this.#viewer)
     }
     const ids = await database.write(work, { alone: jobs.length > 1 })
     this.#core.committed()
@@ -181,10 +181,10 @@ const inPlace: At = async (index, work) => {
 const toNewJob = async (core: Core, app: App, viewer: Viewer, options: GivenOptions): Promise<NewJob> => {
   const { jobType, common, spec, needsScheduler } = checkOptions(core.registry, options)
   checkNames(core, app.name, common.processResults)
-  if (viewer && viewer.isAdmin !== true && common.user !== viewer.id) {
+  if (viewer && viewer.user.isAdmin !== true && common.user !== viewer.user.id) {
     throw new TelestoError('forbidden', 'A job is created for the user who asks for it.', { field: 'user' })
   }
-  if (viewer && viewer.isAdmin !== true && typeof common.scheduler === 'object') {
+  if (viewer && viewer.user.isAdmin !== true && typeof common.scheduler === 'object') {
     throw new TelestoError(
       'forbidden',
       'A record is chosen by code of the host; name a scheduler setting of the app.',

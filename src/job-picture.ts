@@ -1,4 +1,4 @@
-import type { Action, JobOwnership, User } from './access.js'
+import type { Action, JobOwnership, Viewer } from './access.js'
 import type { JobState, OnParentFailure } from './adapter.js'
 import { ALLOWED } from './allowed.js'
 import type { Core } from './core.js'
@@ -6,9 +6,6 @@ import { TelestoError } from './errors.js'
 import { check, FIELDS, toJson } from './options.js'
 import { isActive, isComplete, isSettled, type StatusClass, type StatusCode, statusText } from './status.js'
 import type { JobRow, NewJob, WholeJob } from './store/jobs.js'
-
-/** Who looks at a job: undefined is trusted code of the host. */
-export type Viewer = User | undefined
 
 /** Fields that a caller may change. */
 export type Editable = keyof typeof FIELDS
@@ -241,7 +238,7 @@ export class JobPicture {
   permits(action: Action): boolean {
     const { row, groups } = this.whole
     const stored: JobOwnership = { id: row.id, app: row.app, user: row.userId, groups }
-    return !this.viewer || this.core.access.may(this.viewer, action, stored)
+    return !this.viewer || this.core.access.may(this.viewer.user, action, stored)
   }
 
   /** What `res.json(job)` sends. */

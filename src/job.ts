@@ -4,6 +4,7 @@ import * as actions from './actions.js'
 import type { LogName, LogWindow } from './adapter.js'
 import type { ToldPart } from './engine/parts.js'
 import { TelestoError } from './errors.js'
+import { type HistoryEntry, type HistoryPage, historyEntry, historyPage } from './job-history.js'
 import { JobPicture } from './job-picture.js'
 import { listLogs, readLog } from './logs.js'
 import { check, FIELDS } from './options.js'
@@ -11,9 +12,17 @@ import { partsSchema, setParts, setStatus } from './own-status.js'
 import { checkNewParents, checkParents } from './parents.js'
 import { listResults, type ResultFile, resultPath } from './results.js'
 import { hasFailed } from './status.js'
+import { insertAudit } from './store/audit.js'
 import { nowIn, type Transaction } from './store/database.js'
-import { insertAudit, insertEvents } from './store/events.js'
-import { type AttemptHistory, readAttemptResult, readAttempts, readParts, type StoredPart } from './store/history.js'
+import { insertEvents } from './store/events.js'
+import {
+  type AttemptHistory,
+  readAttemptResult,
+  readAttempts,
+  readHistory,
+  readParts,
+  type StoredPart,
+} from './store/history.js'
 import {
   insertJobs,
   type JobRow,
@@ -46,7 +55,7 @@ export class Job extends JobPicture {
       const job = { ...this.unsaved, ...pending } as NewJob & typeof pending
       const [id] = await this.core.database.write(async (tx) => {
         await checkParents(this.core, this.viewer, tx, job)
-        const ids = await insertJobs(this.core.database, tx, [job])
+        const ids = await insertJobs(this.core.database, tx, [job], this.viewer)
         const { statusMessage, progress } = pending
         if (statusMessage !== undefined || progress !== undefined)
           await updateFields(tx, [ids[0] as number], { statusMessage, progress })
@@ -61,9 +70,10 @@ export class Job extends JobPicture {
         if (pending.parents) await checkNewParents(this.core, this.viewer, tx, row, pending.parents as number[])
         await updateFields(tx, [row.id], pending)
         const now = await nowIn(this.core.database, tx)
-        await insertEvents(tx, now, [
-          { kind: 'edited', app: row.app, jobId: row.id, data: { fields: Object.keys(pending), ...this.#by() } },
-        ])
+        const fields = Object.keys(pending)
+        const event = { kind: 'edited' as const, app: row.app, jobId: row.id, data: { fields, ...this.#by() } }
+        await insertEvents(tx, now, [event])
+        if (this.viewer) await insertAudit(tx, now, this.viewer, 'edit', [row])
       })
       await this.#take(this.row.id)
     } else return
@@ -226,6 +236,17 @@ export class Job extends JobPicture {
     this.#demand('read')
     return await readAttempts(this.core.database, this.id)
   }
+  /**
+   * What happened to the job and who asked for it, oldest first: the first `limit` entries (default 200, at most 1000) after the
+   * one with the id `after`; with `last`, the last ones. Addresses are told to administrators and to trusted code alone.
+   */
+  async history(options: HistoryPage = {}): Promise<readonly HistoryEntry[]> {
+    this.#demand('read')
+    const { after, limit, last } = check(historyPage, options)
+    const rows = await readHistory(this.core.database, this.id, after, limit, last)
+    const seesAddresses = !this.viewer || this.viewer.user.isAdmin === true
+    return rows.map((row) => historyEntry(row, seesAddresses))
+  }
   /** The parts of the current attempt, in the order of its scheduler, or in that of their first mention. */
   async parts(): Promise<readonly StoredPart[]> {
     this.#demand('read')
@@ -243,7 +264,7 @@ export class Job extends JobPicture {
     await database.write(async (tx) => {
       const row = await this.#current(tx)
       await work(tx, row)
-      if (this.viewer) await insertAudit(tx, await nowIn(database, tx), this.viewer.id, action, [row])
+      if (this.viewer) await insertAudit(tx, await nowIn(database, tx), this.viewer, action, [row])
     })
     this.core.committed()
   }
@@ -272,7 +293,7 @@ export class Job extends JobPicture {
   }
 
   #by(): { readonly by?: string } {
-    return this.viewer ? { by: this.viewer.id } : {}
+    return this.viewer ? { by: this.viewer.user.id } : {}
   }
   #demand(action: Action): void {
     if (this.permits(action)) return

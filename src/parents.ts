@@ -1,7 +1,6 @@
-import { visibleTo } from './access.js'
+import { type Viewer, visibleTo } from './access.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
-import type { Viewer } from './job-picture.js'
 import { cycleIn, pathOf } from './parent-graph.js'
 import type { Transaction } from './store/database.js'
 import type { JobRow, NewJob } from './store/jobs.js'

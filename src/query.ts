@@ -1,14 +1,14 @@
-import { type Action, visibleTo } from './access.js'
+import { type Action, type Viewer, visibleTo } from './access.js'
 import * as actions from './actions.js'
 import { ALLOWED } from './allowed.js'
 import type { Core } from './core.js'
 import { JobDoesNotExist, MultipleJobsReturned, TelestoError } from './errors.js'
 import { type Condition, condition, type JobFilter } from './filters.js'
 import { Job, updateFields } from './job.js'
-import type { Viewer } from './job-picture.js'
 import { check, FIELDS, toJson } from './options.js'
+import { insertAudit } from './store/audit.js'
 import { nowIn, type Transaction } from './store/database.js'
-import { insertAudit, insertEvents } from './store/events.js'
+import { insertEvents } from './store/events.js'
 import { type JobRow, readJobs, type WholeJob } from './store/jobs.js'
 import { countJobs, findJobIds, findJobs, ORDER_COLUMNS, type OrderField, type Page } from './store/list.js'
 
@@ -211,7 +211,7 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
         this.#demand(action, chosen)
         const rows = chosen.map(({ row }) => row)
         await carryOut(this.#core, tx, rows, this.#by)
-        if (this.#viewer) await insertAudit(tx, await nowIn(database, tx), this.#viewer.id, action, rows)
+        if (this.#viewer) await insertAudit(tx, await nowIn(database, tx), this.#viewer, action, rows)
         count += rows.length
       }
       await finish(tx)
@@ -227,7 +227,7 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
     throw new TelestoError('forbidden', `You may not ${action} job ${denied.row.id}.`, { field: 'action' })
   }
   get #by(): { readonly by?: string } {
-    return this.#viewer ? { by: this.#viewer.id } : {}
+    return this.#viewer ? { by: this.#viewer.user.id } : {}
   }
 
   #with(change: Partial<Plan>): JobQuery {

@@ -3,7 +3,8 @@ import type { Adapter } from './adapter.js'
 import { appOf, type Core } from './core.js'
 import { TelestoError } from './errors.js'
 import { check, toJson } from './options.js'
-import type { Transaction } from './store/database.js'
+import { insertRecordAudit } from './store/audit.js'
+import { nowIn, type Transaction } from './store/database.js'
 import {
   readScheduler,
   readSchedulerByName,
@@ -123,11 +124,20 @@ export const createScheduler = async (core: Core, wanted: NewScheduler): Promise
         field: 'name',
       })
     }
-    return await insert(core, tx, checkedName, adapter, toJson(checkedConfig, 'config'), settings)
+    const made = await insert(core, tx, checkedName, adapter, toJson(checkedConfig, 'config'), settings)
+    await audit(core, tx, 'createScheduler', { schedulerId: made, data: { name: checkedName, adapter: type } })
+    return made
   })
   core.committed()
   return record((await readScheduler(core.database, id)) as SchedulerRow)
 }
+
+const audit = async (
+  core: Core,
+  tx: Transaction,
+  action: string,
+  about: Parameters<typeof insertRecordAudit>[3],
+): Promise<void> => await insertRecordAudit(tx, await nowIn(core.database, tx), action, about)
 
 type Settings = { readonly [K in keyof SchedulerLimits]: SchedulerLimits[K] | undefined }
 
@@ -182,6 +192,8 @@ export const updateScheduler = async (
         found.id,
         ...columns.map(([, value]) => value as number | null),
       ])
+      const data = { name: schedulerName, ...limitsOf(wanted) }
+      await audit(core, tx, 'updateScheduler', { schedulerId: found.id, data })
     }
     return (await readScheduler(tx, found.id)) as SchedulerRow
   })
@@ -224,6 +236,8 @@ export const assignScheduler = async (
          required = excluded.required, scheduler_id = excluded.scheduler_id`,
       [app, setting, declared.adapter, declared.description ?? '', declared.required === true ? 1 : 0, row?.id ?? null],
     )
+    const about = { app, data: { setting, scheduler: schedulerName }, ...(row ? { schedulerId: row.id } : {}) }
+    await audit(core, tx, 'assignScheduler', about)
   })
   core.committed()
 }

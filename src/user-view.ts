@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { User } from './access.js'
+import type { User, Viewer } from './access.js'
 import type { Adapter } from './adapter.js'
 import { appOf, type Core } from './core.js'
 import { TelestoError } from './errors.js'
@@ -17,31 +17,34 @@ const userSchema = z.object({
 /** Telesto as one user sees it: each app limited to what they may see and do, and their jobs of all apps. */
 export class UserView<A extends readonly Adapter[] = readonly Adapter[]> {
   readonly #core: Core
-  readonly #user: User | undefined
+  readonly #viewer: Viewer
 
-  /** @internal `telesto.as(user)` and `req.telesto` give it. */
-  constructor(core: Core, user: User | undefined) {
+  /** @internal `telesto.as(user)` and `req.telesto` give it; this one with the address that the request came from. */
+  constructor(core: Core, user: User | undefined, address?: string) {
     this.#core = core
-    this.#user = user ?? undefined
-    if (this.#user) check(userSchema, this.#user, 'user')
+    this.#viewer = user ? { user, ...(address === undefined ? {} : { address }) } : undefined
+    if (user) check(userSchema, user, 'user')
   }
 
   /** Somebody is signed in. */
   get isSignedIn(): boolean {
-    return this.#user !== undefined
+    return this.#viewer !== undefined
   }
   /** Who it is. Throws `not_signed_in` (401) for nobody. */
   get user(): User {
-    if (this.#user) return this.#user
+    return this.#signedIn.user
+  }
+  get #signedIn(): NonNullable<Viewer> {
+    if (this.#viewer) return this.#viewer
     throw new TelestoError('not_signed_in', 'Sign in first.')
   }
   /** The manager of an app's jobs, limited to this user. Throws `unknown_app`, `not_signed_in`. */
   app(name: string): JobManager<A> {
-    return new JobManager<A>(this.#core, this.user, appOf(this.#core, name).name)
+    return new JobManager<A>(this.#core, this.#signedIn, appOf(this.#core, name).name)
   }
   /** The jobs of all apps that this user may see. */
   query(): JobQuery {
-    return new JobQuery(this.#core, this.user, {})
+    return new JobQuery(this.#core, this.#signedIn, {})
   }
   /** A job of any app, or null where this user sees none of that id. */
   async getJob(jobId: number): Promise<Job | null> {

@@ -53,22 +53,6 @@ export const insertEvents = async (tx: Transaction, now: number, events: readonl
   )
 }
 
-/** The audit trail: which user asked for what. */
-export const insertAudit = async (
-  tx: Transaction,
-  now: number,
-  user: string,
-  action: string,
-  jobs: readonly { readonly id: number; readonly app: string }[],
-): Promise<void> => {
-  await insertRows(
-    tx,
-    'telesto_audit',
-    ['at', 'user_id', 'action', 'app', 'job_id'],
-    jobs.map((job) => [now, user, action, job.app, job.id]),
-  )
-}
-
 type Reader = Pick<Transaction, 'all'>
 const SELECT = `SELECT id, kind, at, app, job_id AS "jobId", attempt, scheduler_id AS "schedulerId", data FROM telesto_events`
 
@@ -88,10 +72,6 @@ export const eventsById = async (reader: Reader, ids: readonly number[]): Promis
 /** The newest id, 0 when there is none. */
 export const lastEventId = async (reader: Reader): Promise<number> =>
   Number((await reader.all<{ id: number | null }>('SELECT MAX(id) AS id FROM telesto_events'))[0]?.id ?? 0)
-
-/** The history of one job, oldest first, without progress. */
-export const eventsOfJob = async (reader: Reader, jobId: number): Promise<EventRow[]> =>
-  await reader.all<EventRow>(`${SELECT} WHERE job_id = $1 AND kind <> 'progress' ORDER BY id LIMIT 1000`, [jobId])
 
 /** Events that are news and not history, as a condition. */
 export const NEWS = `kind IN ('progress', 'deleted')`

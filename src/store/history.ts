@@ -1,6 +1,7 @@
 import type { JobState } from '../adapter.js'
 import { type StatusCode, statusText } from '../status.js'
 import type { Database, Transaction } from './database.js'
+import type { EventRow } from './events.js'
 
 type Reader = Pick<Transaction, 'all'>
 
@@ -104,4 +105,28 @@ export const readParts = async (
      FROM telesto_parts WHERE attempt_id = $1${list === undefined ? '' : ` AND name IN (${list})`} ORDER BY position`,
     [attemptId, ...(names ?? [])],
   )
+}
+
+/** An event of a job, and what the audit trail knows of the act that it was. */
+export interface HistoryRow extends Pick<EventRow, 'id' | 'kind' | 'at' | 'attempt' | 'data'> {
+  readonly action: string | null
+  readonly userId: string | null
+  readonly address: string | null
+}
+
+/** Oldest first: the first rows after the event `after`, or the last ones. Progress is news, and no history. */
+export const readHistory = async (
+  reader: Reader,
+  jobId: number,
+  after: number,
+  limit: number,
+  last: boolean,
+): Promise<HistoryRow[]> => {
+  const rows = await reader.all<HistoryRow>(
+    `SELECT e.id, e.kind, e.at, e.attempt, e.data, a.action, a.user_id AS "userId", a.address
+     FROM telesto_events e LEFT JOIN telesto_audit a ON a.job_id = e.job_id AND a.event_id = e.id
+     WHERE e.job_id = $1 AND e.id > $2 AND e.kind <> 'progress' ORDER BY e.id ${last ? 'DESC' : 'ASC'} LIMIT ${Math.trunc(limit)}`,
+    [jobId, after],
+  )
+  return last ? rows.reverse() : rows
 }

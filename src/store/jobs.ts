@@ -1,5 +1,6 @@
 import type { OnParentFailure } from '../adapter.js'
 import type { StatusClass, StatusCode } from '../status.js'
+import { type Doer, insertAudit } from './audit.js'
 import { type Database, nowIn, type Transaction, type Value } from './database.js'
 import { insertEvents } from './events.js'
 import { insertRows } from './insert.js'
@@ -217,7 +218,12 @@ const NEW_ROW: readonly (readonly [column: string, value: (job: NewJob, now: num
 ]
 
 /** Inserts jobs with what belongs to them; answers their ids in order. `{id}` in a name becomes the job's id. */
-export const insertJobs = async (database: Database, tx: Transaction, jobs: readonly NewJob[]): Promise<number[]> => {
+export const insertJobs = async (
+  database: Database,
+  tx: Transaction,
+  jobs: readonly NewJob[],
+  doer?: Doer,
+): Promise<number[]> => {
   const now = await nowIn(database, tx)
   const columns = NEW_ROW.map(([column]) => column)
   const rows = jobs.map((job) => NEW_ROW.map(([, value]) => value(job, now)))
@@ -251,6 +257,8 @@ export const insertJobs = async (database: Database, tx: Transaction, jobs: read
     now,
     ids.map((id, index) => ({ kind: 'created', app: jobs[index]?.app ?? '', jobId: id })),
   )
+  const made = ids.map((id) => ({ id }))
+  if (doer) await insertAudit(tx, now, doer, 'create', made)
   return ids
 }
 

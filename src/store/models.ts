@@ -177,6 +177,7 @@ const TABLES: Readonly<Record<string, ModelAttributes>> = {
     schedulerId: integer,
     address: text,
     data: text,
+    eventId: integer,
   },
 }
 

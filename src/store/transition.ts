@@ -248,7 +248,8 @@ const statusEvent = (job: JobVersion, wanted: Change): NewEvent[] => {
       kind: 'status',
       app: job.app,
       jobId: job.id,
-      attempt: job.attemptNumber,
+      // A status that comes with a new attempt is that one's first.
+      attempt: wanted.newAttempt ? (job.attemptNumber ?? 0) + 1 : job.attemptNumber,
       data: {
         from: statusText(job),
         to: statusText({ statusCode: to, customStatus }),

@@ -33,7 +33,7 @@ export const createIdentity = (
   return {
     again,
     of(req) {
-      const asked = known.get(req) ?? again(req).then((user) => new UserView(core, user))
+      const asked = known.get(req) ?? again(req).then((user) => new UserView(core, user, req.ip))
       known.set(req, asked)
       return asked
     },

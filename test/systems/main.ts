@@ -20,6 +20,12 @@ const SYSTEMS: Readonly<Record<string, System>> = {
     shows: '/usr/bin/chromium',
     tests: ['test/systems/browser.test.ts'],
   },
+  schemathesis: {
+    what: 'every operation of the API, as its OpenAPI document tells it to a stranger',
+    packages: ['python3-venv'],
+    shows: '/usr/share/doc/python3-venv',
+    tests: ['test/systems/schemathesis.test.ts'],
+  },
 }
 
 const run = (command: string, args: readonly string[]): void => {

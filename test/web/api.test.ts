@@ -163,7 +163,7 @@ describe('actions', () => {
 })
 
 describe('history', () => {
-  it('tells events with who asked, attempts and parts', async () => {
+  it('tells what happened with who asked, attempts and parts, page by page', async () => {
     const portal = await startPortal()
     const job = await portal.telesto
       .as({ id: 'ada' })
@@ -173,16 +173,63 @@ describe('history', () => {
     await job?.stop()
     const { json } = await portal.api(`/jobs/${job?.id}/history`)
     expect(json).toMatchObject({
-      events: [
+      entries: [
         { kind: 'created' },
-        { kind: 'status' },
-        { kind: 'order', data: { order: 'submit', by: 'ada' } },
-        { kind: 'status', data: { from: 'Submitted', to: 'Aborted', by: 'ada' } },
-        { kind: 'order', data: { order: 'cancel', by: 'ada' } },
+        { kind: 'status', attempt: 1 },
+        { kind: 'order', action: 'execute', by: 'ada', attempt: 1 },
+        { kind: 'status', from: 'Submitted', to: 'Aborted', by: 'ada' },
+        { kind: 'order', action: 'stop', by: 'ada' },
       ],
+      next: null,
       attempts: [{ number: 1, status: 'Aborted' }],
       parts: [],
     })
+    const pages: unknown[] = []
+    for (let after: unknown = 0; after !== null; ) {
+      const { json: page } = await portal.api(`/jobs/${job?.id}/history?after=${after}&limit=2`)
+      pages.push(...(page.entries as unknown[]))
+      after = page.next
+    }
+    expect(pages).toEqual(json.entries)
+  })
+
+  it('tells an administrator where from, by the setting "trust proxy" of the host; others not', async () => {
+    const portal = await startPortal({}, (app, telesto) => {
+      app.set('trust proxy', 'loopback')
+      app.use(telesto.middleware)
+      app.use('/telesto', telesto.router)
+      app.post('/start/:id', async (req, res) => {
+        await (await req.telesto.getJob(Number(req.params.id)))?.execute()
+        res.json({})
+      })
+    })
+    const job = await portal.basic('from afar', { groups: ['hydro'] })
+    const headers = { 'x-forwarded-for': '203.0.113.7' }
+    await portal.ask(`/start/${job.id}`, { as: 'ada', method: 'POST', headers })
+    await portal.ask(`/telesto/jobs/${job.id}/pause`, {
+      as: 'gus',
+      method: 'POST',
+      headers: { 'x-forwarded-for': '2001:db8::7' },
+    })
+    await portal.api(`/jobs/${job.id}/stop`, { as: 'ada', method: 'POST', headers })
+    const told = async (as: 'ada' | 'gus' | 'root') =>
+      ((await portal.api(`/jobs/${job.id}/history`, { as })).json.entries as { action?: string; address?: string }[])
+        .filter(({ action }) => action !== undefined)
+        .map(({ action, address }) => [action, address])
+    expect(await told('root')).toEqual([
+      ['execute', '203.0.113.7'],
+      ['pause', '2001:db8::7'],
+      ['stop', '203.0.113.7'],
+    ])
+    for (const as of ['ada', 'gus'] as const) {
+      expect(await told(as)).toEqual([
+        ['execute', undefined],
+        ['pause', undefined],
+        ['stop', undefined],
+      ])
+      expect((await portal.page(`/jobs/${job.id}`, { as })).html).not.toContain('203.0.113.7')
+    }
+    expect((await portal.page(`/jobs/${job.id}`, { as: 'root' })).html).toContain('from 203.0.113.7')
   })
 })
 

@@ -315,6 +315,7 @@ describe('who may listen', () => {
       ['ids=a', 'ids'],
       ['job=x', 'job'],
       ['sort=owner', 'sort'],
+      ['page=2&offset=5', 'offset'],
     ] as const) {
       const response = await portal.ask(`/telesto/events?${query}`, { as: 'ada' })
       const { error } = (await response.json()) as { error: { field: string } }
@@ -423,6 +424,23 @@ describe('many viewers', () => {
     expect(made).toBe(1)
     live.close()
     await expect.poll(() => viewers.every(({ gone }) => gone.aborted)).toBe(true)
+  })
+
+  it('one whose news cannot be made is dropped, and the others are told', async () => {
+    const { live, tell } = setUp()
+    const fine: LiveView = { shows: () => [], news: async () => ({ html: 'news' }) }
+    const broken: LiveView = { shows: () => [], news: async () => await Promise.reject(new Error('unreadable')) }
+    const [first, second] = [sink(0), sink(0)]
+    for (const [{ sink: one }, view] of [
+      [first, broken],
+      [second, fine],
+    ] as const)
+      void live.open(one, { user: ada, identify: async () => ada, view }, undefined)
+    await expect.poll(() => second.written.includes('id: 6\n\n')).toBe(true)
+    tell([event])
+    await expect.poll(() => second.written.at(-1)).toBe('id: 7\ndata: news\n\n')
+    expect([first.gone.aborted, second.gone.aborted]).toEqual([true, false])
+    live.close()
   })
 
   it('that do not read are dropped, and the others are told', async () => {

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { readIds, writeIds } from '../../src/web/live/ids.js'
 import { message } from '../../src/web/live/sink.js'
-import { duration } from '../../src/web/pages/time.js'
+import { ago, duration } from '../../src/web/pages/time.js'
 import { parseQuery } from '../../src/web/query-string.js'
 import { routes } from '../../src/web/routes.js'
 
@@ -49,6 +49,11 @@ it('a message of a stream survives every end of a line', () => {
 it('a length of time is told in its two largest units', () => {
   const lengths = [999, 59_999, 60_000, 192_000, 3_720_000, 183_600_000]
   expect(lengths.map(duration)).toEqual(['0 s', '59 s', '1 min 00 s', '3 min 12 s', '1 h 02 min', '2 d 3 h'])
+})
+
+it('how long ago something was is told in its largest unit', () => {
+  const ages = [0, 59_999, 60_000, 3_599_999, 3_600_000, 86_399_999, 200_000_000]
+  expect(ages.map(ago)).toEqual(['just now', 'just now', '1 min ago', '59 min ago', '1 h ago', '23 h ago', '2 d ago'])
 })
 
 describe('the table of routes', () => {

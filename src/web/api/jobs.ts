@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { TelestoError } from '../../errors.js'
 import type { Job } from '../../job.js'
-import { eventsOfJob } from '../../store/events.js'
+import { MAX_ENTRIES } from '../../job-history.js'
 import { countOf, listOf, listParams } from '../list.js'
-import { jobParams, none } from '../params.js'
+import { jobParams, none, whole } from '../params.js'
 import { readPossible } from '../possible.js'
 import { type Context, defineRoute } from '../route.js'
 import { iso, jobSchema, toJobJson } from './job-json.js'
@@ -57,15 +57,28 @@ const getJob = defineRoute({
 
 const time = z.iso.datetime().nullable()
 const historySchema = z.object({
-  events: z.array(
-    z.object({
-      id: z.int(),
-      kind: z.string(),
-      at: z.iso.datetime(),
-      attempt: z.int().nullable(),
-      data: z.record(z.string(), z.unknown()),
-    }),
+  entries: z.array(
+    z
+      .object({
+        id: z.int(),
+        at: z.iso.datetime(),
+        kind: z.string(),
+        attempt: z.int(),
+        by: z.string().describe('The user who asked for it.'),
+        action: z.string().describe('What was asked for.'),
+        address: z.string().describe('Where from: told to administrators alone.'),
+        from: z.string(),
+        to: z.string(),
+        reason: z.string(),
+        cause: z.string(),
+        exitCode: z.int(),
+        label: z.string(),
+        fields: z.array(z.string()).describe('The fields that were changed.'),
+      })
+      .partial()
+      .required({ id: true, at: true, kind: true }),
   ),
+  next: z.int().nullable().describe('What to give as after for the entries that follow; null where there are none.'),
   attempts: z.array(
     z.object({
       number: z.int(),
@@ -98,23 +111,21 @@ const getHistory = defineRoute({
   method: 'get',
   path: '/api/jobs/:id/history',
   kind: 'api',
-  summary: 'What happened to a job: events, attempts, and the parts of the current attempt',
+  summary: 'What happened to a job and who asked for it, oldest first; its attempts, and the parts of the current one',
   who: 'user',
   params: jobParams,
-  query: none,
+  query: z.strictObject({
+    after: whole(0, Number.MAX_SAFE_INTEGER).default(0).describe('Only what came after the entry with this id.'),
+    limit: whole(1, MAX_ENTRIES).default(200),
+  }),
   output: historySchema,
   errors: ['not_found'],
-  handler: async (context, { params }) => {
+  handler: async (context, { params, query }) => {
     const job = await seenJob(context, params.id)
-    const events = await eventsOfJob(context.core.database, job.id)
-    const json: z.output<typeof historySchema> = {
-      events: events.map(({ id, kind, at, attempt, data }) => ({
-        id,
-        kind,
-        at: new Date(at).toISOString(),
-        attempt,
-        data: JSON.parse(data) as Record<string, unknown>,
-      })),
+    const found = await job.history({ after: query.after, limit: query.limit })
+    const json = {
+      entries: found.map((entry) => ({ ...entry, at: entry.at.toISOString() })),
+      next: found.length < query.limit ? null : (found.at(-1)?.id ?? null),
       attempts: (await job.attempts()).map((attempt) => ({
         ...attempt,
         executeTime: iso(attempt.executeTime),

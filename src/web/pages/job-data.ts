@@ -1,8 +1,8 @@
 import type { User } from '../../access.js'
 import type { Core } from '../../core.js'
 import type { Job } from '../../job.js'
+import type { HistoryEntry } from '../../job-history.js'
 import type { ResultFile } from '../../results.js'
-import { type EventRow, eventsOfJob } from '../../store/events.js'
 import type { AttemptHistory, StoredPart } from '../../store/history.js'
 import { type Parent, readParents } from '../../store/parents.js'
 import type { Links } from '../links.js'
@@ -17,7 +17,10 @@ export interface JobData {
   readonly user: User
   readonly job: Job
   readonly possible: Possible
-  readonly events: readonly EventRow[]
+  /** The last entries, oldest first; there may be more before them. */
+  readonly history: readonly HistoryEntry[]
+  /** The database's time, in milliseconds since 1970. */
+  readonly now: number
   readonly attempts: readonly AttemptHistory[]
   readonly parts: readonly StoredPart[]
   /** Some of its parents, those that are not Complete first. */
@@ -28,6 +31,9 @@ export interface JobData {
 /** The parents whose news concern the page: those that it shows, while the job waits. */
 export const watchedParents = ({ job, parents }: Pick<JobData, 'job' | 'parents'>): readonly number[] =>
   job.statusCode === 'PEN' ? parents.map(({ id }) => id) : []
+
+/** So many entries of the history; the API has them all. */
+export const MAX_SHOWN = 200
 
 export const readJobData = async (
   core: Core,
@@ -40,7 +46,8 @@ export const readJobData = async (
   user,
   job,
   possible,
-  events: await eventsOfJob(core.database, job.id),
+  history: await job.history({ last: true, limit: MAX_SHOWN }),
+  now: Date.now() + core.clock.databaseOffset(),
   attempts: await job.attempts(),
   parts: await job.parts(),
   parents: job.parents.length === 0 ? [] : await readParents(core.database, job.id, SHOWN_PARENTS),

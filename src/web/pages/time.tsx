@@ -25,3 +25,18 @@ export const duration = (ms: number): string => {
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${two(Math.floor((seconds % 3600) / 60))} min`
   return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`
 }
+
+/** How long ago, in its largest unit; the script counts on. */
+export const Age = ({ ms }: { readonly ms: number }) => {
+  const age = Math.max(0, Math.floor(ms / 1000) * 1000)
+  return <span data-age={age}>{ago(age)}</span>
+}
+
+/** "just now", "5 min ago", "3 h ago", "2 d ago". The script writes the same. */
+export const ago = (ms: number): string => {
+  const minutes = Math.floor(ms / 60_000)
+  if (minutes < 1) return 'just now'
+  if (minutes < 60) return `${minutes} min ago`
+  if (minutes < 1440) return `${Math.floor(minutes / 60)} h ago`
+  return `${Math.floor(minutes / 1440)} d ago`
+}

@@ -1,43 +1,32 @@
+import type { HistoryEntry } from '../../job-history.js'
 import { type StatusClass, statusCodeOf } from '../../status.js'
-import type { EventRow } from '../../store/events.js'
 import type { AttemptHistory } from '../../store/history.js'
-import type { JobData } from './job-data.js'
+import { type JobData, MAX_SHOWN } from './job-data.js'
 import { lookOf, Status } from './status.js'
-import { Time } from './time.js'
+import { Age, Time } from './time.js'
 
-interface EventData {
-  readonly to?: string
-  readonly class?: StatusClass
-  readonly reason?: string
-  readonly cause?: string
-  readonly exitCode?: number
-  readonly order?: string
-  readonly label?: string
-  readonly by?: string
-  readonly fields?: readonly string[]
-}
-
-const ORDERS: Readonly<Record<string, string>> = {
-  submit: 'Run asked for',
-  cancel: 'Stop asked for',
-  hold: 'Pause asked for',
-  release: 'Resume asked for',
-  collect: 'Collecting again asked for',
+const ASKED: Readonly<Record<string, string>> = {
+  execute: 'Run',
+  resubmit: 'Run again',
+  stop: 'Stop',
+  pause: 'Pause',
+  resume: 'Resume',
+  collect: 'Collect again',
 }
 
 /** What happened, in words. */
-const headline = (kind: EventRow['kind'], data: EventData) => {
-  switch (kind) {
+const headline = (entry: HistoryEntry) => {
+  switch (entry.kind) {
     case 'created':
       return 'Created'
     case 'status':
-      return <StatusWord name={data.to ?? ''} statusClass={data.class} />
+      return <StatusWord name={entry.to ?? ''} statusClass={entry.class} />
     case 'order':
-      return ORDERS[data.order ?? ''] ?? `Asked to ${data.order ?? 'do something'}`
+      return `${ASKED[entry.action ?? ''] ?? 'Something'} asked for`
     case 'edited':
-      return `Changed ${(data.fields ?? []).join(', ')}`
+      return `Changed ${(entry.fields ?? []).join(', ')}`
     case 'label':
-      return `Labelled ${data.label ?? ''}`
+      return `Labelled ${entry.label ?? ''}`
     case 'requeued':
       return 'Queued again'
     case 'parts':
@@ -57,37 +46,58 @@ const StatusWord = ({
   readonly statusClass?: StatusClass | null | undefined
 }) => <Status code={lookOf(statusCodeOf(name) ?? 'OTH', statusClass)}>{name}</Status>
 
-/** So many parts of one colour in a row are told as the last of them. */
-const told = (events: readonly EventRow[]): readonly EventRow[] =>
-  events.filter(({ kind }, index) => kind !== 'parts' || events[index + 1]?.kind !== 'parts')
+/** Many changes of parts in a row are told as the last of them. */
+const told = (history: readonly HistoryEntry[]): readonly HistoryEntry[] =>
+  history.filter(({ kind }, index) => kind !== 'parts' || history[index + 1]?.kind !== 'parts')
 
-export const Timeline = ({ data: { events } }: { readonly data: JobData }) => (
-  <section id="job-timeline" class="panel" aria-labelledby="timeline-title">
-    <h2 id="timeline-title">History</h2>
-    <ol class="timeline" reversed>
-      {told(events)
-        .toReversed()
-        .map((event) => {
-          const data = JSON.parse(event.data) as EventData
-          const small = [
-            data.reason,
-            data.exitCode === undefined || data.reason !== undefined ? undefined : `exit code ${data.exitCode}`,
-            data.by === undefined ? undefined : `by ${data.by}`,
-            event.attempt !== null && event.attempt > 1 ? `attempt ${event.attempt}` : undefined,
-          ].filter((part) => part !== undefined)
-          return (
-            <li key={event.id} id={`event-${event.id}`} data-kind={event.kind}>
-              <p>
-                <strong>{headline(event.kind, data)}</strong>
-                <Time at={event.at} exact />
-              </p>
-              {small.length > 0 && <p class="quiet">{small.join(' · ')}</p>}
-            </li>
-          )
-        })}
-    </ol>
-  </section>
-)
+const Entry = ({ entry, now }: { readonly entry: HistoryEntry; readonly now: number }) => {
+  const exitCode =
+    entry.exitCode === undefined || entry.reason !== undefined ? undefined : `exit code ${entry.exitCode}`
+  const why = [entry.reason, exitCode].filter((part) => part !== undefined)
+  return (
+    <li id={`event-${entry.id}`} data-kind={entry.kind}>
+      <p>
+        <strong>{headline(entry)}</strong>
+        {entry.by !== undefined && <span>{`by ${entry.by}`}</span>}
+        {entry.address !== undefined && <span class="quiet">{`from ${entry.address}`}</span>}
+      </p>
+      {why.length > 0 && <p class="why">{why.join(' · ')}</p>}
+      <p class="when quiet">
+        <Age ms={now - entry.at.getTime()} />
+        <Time at={entry.at} exact />
+      </p>
+    </li>
+  )
+}
+
+/** The newest first. From the second attempt on, each has a line above it. */
+export const Timeline = ({ data: { history, attempts, now } }: { readonly data: JobData }) => {
+  let current = 1
+  // What is about no attempt stands with the one that was before it.
+  const entries = told(history).map((entry) => {
+    current = entry.attempt ?? current
+    return { entry, attempt: current }
+  })
+  let shown: number | undefined
+  const lines = entries.toReversed().flatMap(({ entry, attempt }) => {
+    const line = <Entry key={entry.id} entry={entry} now={now} />
+    if (attempts.length < 2 || attempt === shown) return [line]
+    shown = attempt
+    return [
+      <li key={`attempt-${entry.id}`} id={`attempt-${shown}-${entry.id}`} class="attempt">
+        {`Attempt ${shown}`}
+      </li>,
+      line,
+    ]
+  })
+  return (
+    <section id="job-timeline" class="panel" aria-labelledby="timeline-title">
+      <h2 id="timeline-title">History</h2>
+      <ol class="timeline">{lines}</ol>
+      {history.length >= MAX_SHOWN && <p class="quiet">{`The last ${MAX_SHOWN} entries.`}</p>}
+    </section>
+  )
+}
 
 const AttemptRow = ({ attempt }: { readonly attempt: AttemptHistory }) => (
   <tr>

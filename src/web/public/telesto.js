@@ -16,6 +16,14 @@
     return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`
   }
 
+  const ago = (ms) => {
+    const minutes = Math.floor(ms / 60000)
+    if (minutes < 1) return 'just now'
+    if (minutes < 60) return `${minutes} min ago`
+    if (minutes < 1440) return `${Math.floor(minutes / 60)} h ago`
+    return `${Math.floor(minutes / 1440)} d ago`
+  }
+
   // --- times ---
   const started = new WeakMap()
   const write = (element, text) => {
@@ -31,12 +39,13 @@
     clocks()
   }
   const clocks = () => {
-    for (const element of document.querySelectorAll('[data-elapsed]')) {
-      const told = element.dataset.elapsed
+    for (const element of document.querySelectorAll('[data-elapsed], [data-age]')) {
+      const told = element.dataset.elapsed ?? element.dataset.age
       const before = started.get(element)
       // The server's word counts from the moment it came; the clock of this computer may be wrong.
       if (before?.told !== told) started.set(element, { told, at: performance.now() })
-      write(element, duration(Number(told) + performance.now() - started.get(element).at))
+      const inWords = 'age' in element.dataset ? ago : duration
+      write(element, inWords(Number(told) + performance.now() - started.get(element).at))
     }
   }
   setInterval(clocks, 1000)

@@ -55,7 +55,7 @@ const logs = await ok(telesto.listJobLogs(job.id, as('ada')))
 const results = await ok(telesto.listJobResults(Number(running), as('ada')))
 const labelled = await ok(telesto.updateJobStatus(job.id, { status: 'Calibrating' }, as('ada')))
 const stopped = await ok(telesto.stopJob(job.id, as('ada')))
-const history = await ok(telesto.getJobHistory(job.id, as('ada')))
+const history = await ok(telesto.getJobHistory(job.id, { limit: 50 }, as('ada')))
 const twice = await telesto.stopJob(job.id, as('ada'))
 const foreign = await telesto.getJob(job.id, as('bob'))
 const nobody = await telesto.listJobs()
@@ -73,7 +73,7 @@ void (() => telesto.stopJob(1, { stop: true }))
 const codeOf = (answer: typeof twice | typeof foreign | typeof nobody) => (answer.status === 200 ? 'ok' : answer.data.error.code)
 console.log(JSON.stringify({
   names, none: other.total, started: started.statusCode, reported, poked, logs: logs.logs.length, files: results.files.map((file) => file.path),
-  labelled: labelled.status, stopped: stopped.status, attempts: history.attempts.length,
+  labelled: labelled.status, stopped: stopped.status, attempts: history.attempts.length, asked: history.entries.flatMap(({ action, by }) => (action === undefined ? [] : [action + ' ' + by])),
   codes: [twice, foreign, nobody].map(codeOf), deleted: deleted.deleted,
 }))
 `
@@ -117,6 +117,7 @@ test('a typed client is made from the document, compiled, and used', async () =>
     labelled: 'Calibrating',
     stopped: 'Aborted',
     attempts: 1,
+    asked: ['execute ada', 'updateStatus ada', 'stop ada'],
     codes: ['action_not_allowed', 'not_found', 'not_signed_in'],
     deleted: true,
   })
