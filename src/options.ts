@@ -14,12 +14,14 @@ export const line = (max: number) =>
     .max(max, `must have 1 to ${max} characters`)
     .refine((text) => !CONTROL.test(text), 'must have no control characters')
     .refine(wellFormed, 'must be well-formed Unicode: it holds half of a surrogate pair')
+    .meta({ pattern: '^[^\\u0000-\\u001f\\u007f-\\u009f]*$' })
 export const prose = (max: number) =>
   z
     .string()
     .max(max, `must have at most ${max} characters`)
     .refine((text) => !text.includes('\0'), 'must have no NUL character')
     .refine(wellFormed, 'must be well-formed Unicode: it holds half of a surrogate pair')
+    .meta({ pattern: '^[^\\u0000]*$' })
 
 /** The value as JSON text; throws TelestoError `invalid` for what JSON cannot carry unchanged (dates, undefined, NaN, cycles). */
 export const toJson = (value: unknown, field: string): string => {

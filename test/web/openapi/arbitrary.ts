@@ -42,7 +42,7 @@ const textAllowedBy = (schema: JsonSchema): fc.Arbitrary<string> => {
   if (schema.format === 'date') return time.map((at) => at.toISOString().slice(0, 10))
   const minLength = (schema.minLength as number | undefined) ?? 0
   const maxLength = Math.min((schema.maxLength as number | undefined) ?? 40, 40)
-  // The rules that JSON Schema cannot say: one line, well-formed. A NUL has a pattern of its own.
+  // All patterns of texts forbid control characters.
   return fc
     .string({ unit: 'grapheme', minLength, maxLength })
     .map((text) => text.replace(/\p{Cc}/gu, '_'))
