@@ -1,7 +1,7 @@
 import { z } from 'zod'
+import type { Viewer } from './access.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
-import type { Viewer } from './job-picture.js'
 import { check } from './options.js'
 import { isActive } from './status.js'
 import type { JobRow } from './store/jobs.js'

@@ -1,5 +1,5 @@
 import { setImmediate as turnOfTheLoop } from 'node:timers/promises'
-import { type Access, type User, visibleTo } from './access.js'
+import { type Access, type Viewer, visibleTo } from './access.js'
 import type { Clock } from './clock.js'
 import { TelestoError } from './errors.js'
 import type { EventFeed } from './event-feed.js'
@@ -9,9 +9,6 @@ import type { Database } from './store/database.js'
 import type { EventRow } from './store/events.js'
 import type { WholeJob } from './store/jobs.js'
 import { findJobs, findStandings, type JobStanding } from './store/list.js'
-
-/** Who looks at a job: undefined is trusted code of the host. */
-type Viewer = User | undefined
 
 /** What a waiter hears of a job: how it is now that it has settled; `whole` is undefined where there is no such job (any more). */
 export interface Ending {

@@ -235,14 +235,14 @@ test('A job that is deleted is not_found, to whoever waits for it and to whoever
 test('A job that one may not see is not_found, and so it is when one may see it no more', async () => {
   const p = await resting()
   const [ada, bob]: User[] = [{ id: 'ada' }, { id: 'bob' }]
-  const [forAda, forBob] = [ada, bob].map((user) => new JobManager(p.core, user, 'flood'))
+  const [forAda, forBob] = [ada, bob].map((user) => new JobManager(p.core, user && { user }, 'flood'))
   const job = await p.create({ groups: ['hydro'] })
   const hers = (await forAda?.getJob(job.id)) as Job
   await expectRefusal(async () => await forBob?.wait([job.id]), 'not_found', 'jobs')
   await expectRefusal(async () => await forBob?.wait([hers]), 'not_found', 'jobs')
   await expectRefusal(async () => await forBob?.asCompleted([job.id]).next(), 'not_found', 'jobs')
   const member = { id: 'gus', groups: ['hydro'] }
-  const his = (await new JobManager(p.core, member, 'flood').getJob(job.id)) as Job
+  const his = (await new JobManager(p.core, { user: member }, 'flood').getJob(job.id)) as Job
   const waits = [watched(hers.done()), watched(his.done())]
   await p.pass(1000)
   job.groups = []
