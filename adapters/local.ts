@@ -2,7 +2,10 @@ import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { defineAdapter } from '../src/adapter.js'
 import { connectLocal } from './local/scheduler.js'
-import { basicSpec } from './local/spec.js'
+import { type BasicSpec, basicSpec } from './local/spec.js'
+
+const has = (spec: unknown, option: 'command' | 'task'): boolean =>
+  typeof spec === 'object' && spec !== null && (spec as BasicSpec)[option] !== undefined
 
 /**
  * BASIC jobs on the machine of the server itself: Linux, macOS and other Unix systems with /bin/sh.
@@ -15,6 +18,8 @@ import { basicSpec } from './local/spec.js'
  *   by the next `status`, whichever comes first.
  * - `hold` and `release` are SIGSTOP and SIGCONT; for a job that has ended they answer `rejected`.
  * - Logs are `stdout` and `stderr`.
+ * - A task runs like a command, in a Node process of its own: `run` gets the input, progress is read from a file at each
+ *   poll, TERM aborts its signal, what it returns is the job's result.
  * - The job reads where it may report to in the file that `TELESTO_REPORT` names: `curl --config "$TELESTO_REPORT"`.
  */
 export const local = defineAdapter({
@@ -33,7 +38,6 @@ export const local = defineAdapter({
     maxActiveJobs: availableParallelism(),
   },
   thisMachine: { record: 'local' },
-  needsScheduler: (_jobType, spec) =>
-    typeof spec === 'object' && spec !== null && 'command' in spec && spec.command !== undefined,
+  needsScheduler: (_jobType, spec) => has(spec, 'command') || has(spec, 'task'),
   connect: connectLocal,
 })

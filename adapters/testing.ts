@@ -4,6 +4,7 @@ import { fileCases } from './testing/files.js'
 import { type Harness, offers } from './testing/harness.js'
 import { mannerCases } from './testing/manners.js'
 import { outageCases } from './testing/outages.js'
+import { resultCases } from './testing/results.js'
 import { type Case, runCase } from './testing/trial.js'
 import { workCases } from './testing/work.js'
 
@@ -11,7 +12,7 @@ export type { Harness, Link, Need } from './testing/harness.js'
 export { type Case, runCase, type Trial } from './testing/trial.js'
 
 /** Every promise of the contract that can be put to the test from outside. The names are unique. */
-export const cases: readonly Case[] = [...mannerCases, ...workCases, ...fileCases, ...outageCases]
+export const cases: readonly Case[] = [...mannerCases, ...workCases, ...fileCases, ...resultCases, ...outageCases]
 
 /** The cases that an adapter and its harness have what is needed for. Throws nothing but what `connect()` throws. */
 export const casesFor = (adapter: Adapter, harness: Harness): readonly Case[] => {

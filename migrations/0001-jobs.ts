@@ -51,6 +51,7 @@ const tables = [
     job_type TEXT NOT NULL,
     spec TEXT NOT NULL,
     needs_scheduler INTEGER NOT NULL,
+    task TEXT,
     scheduler_setting TEXT,
     scheduler_id INTEGER REFERENCES telesto_schedulers (id),
     workspace TEXT NOT NULL DEFAULT '',

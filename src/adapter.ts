@@ -54,6 +54,10 @@ export interface JobPart extends Report {
 export interface JobReport extends Report {
   /** The scheduler's word on the whole job. Absent where it has none (a cluster of procs): the core then counts the parts. */
   readonly state?: JobState
+  /** What the job itself last told of its work, where the adapter hears it: 0 to 1. Kept to the fourth digit. */
+  readonly progress?: number
+  /** The same in words, of at most 2,048 characters. Not `message`, which is why the job is as it is. */
+  readonly statusMessage?: string
   /** DAG nodes, procs, array tasks: always the complete list, in a stable order. */
   readonly parts?: readonly JobPart[]
 }
@@ -73,6 +77,11 @@ export type SubmitRequest<S extends Specs = Specs> = {
     readonly inputRoots: readonly string[]
     /** The attempt before this one, where there was one: rescue a DAG from it. */
     readonly previous?: JobRef
+    /**
+     * What is to be run for a spec with the option `task`: the file: URL of the module that this process registered under
+     * that name, and the input. Its `run(input, context)` is called once, in a process of its own (`RunTask`).
+     */
+    readonly task?: { readonly module: string; readonly input?: unknown }
     /** Where the job may report to. Goes into a file that only the job's account can read, never into argv or a ClassAd. */
     readonly report?: { readonly url: string; readonly token: string }
   }
@@ -133,6 +142,11 @@ export interface Scheduler<R = SubmitRequest> {
   readLog?(job: JobRef, log: LogName, from: number, maxBytes: number, signal: AbortSignal): Promise<LogWindow>
   /** Brings the results into `into`, a directory on our machine; answers the paths written. Safe to repeat. */
   fetch?(job: JobRef, into: string, signal: AbortSignal): Promise<readonly string[]>
+  /**
+   * The value that the job computed, as JSON; undefined where it computed none. Asked when its results are collected, perhaps
+   * again. `rejected`: there is one that can never be had; any other error: it is asked again later.
+   */
+  result?(job: JobRef, signal: AbortSignal): Promise<unknown>
   /** Removes what the attempt left on the target: its workdir, its pinned keys. Safe to repeat. */
   cleanUp?(jobs: readonly JobRef[], signal: AbortSignal): Promise<ReadonlyMap<Token, Answer>>
   /** The Test button. */
@@ -163,7 +177,12 @@ export interface Adapter<Type extends string = string, C extends z.ZodType = z.Z
   readonly config: C
   /** Fields of `config` that are encrypted at rest and never shown. Plain data: a mark inside the schema can get lost. */
   readonly secrets: readonly string[]
-  /** One schema per job type. Its input types createJob's options; its output, which must be JSON, is stored and submitted. */
+  /**
+   * One schema per job type. Its input types createJob's options; its output, which must be JSON, is stored and submitted.
+   *
+   * An option `task` has one meaning everywhere: the name of a task that the job's app has registered, with the option `input`
+   * for what it is given. The core checks both against the app, and fills in `SubmitRequest.task`.
+   */
   readonly specs: S
   /** Other names under which a job type is accepted: { CONDORJOB: 'CONDOR' }. Resolved before anything is stored. */
   readonly aliases?: Readonly<Record<string, keyof S & string>>
@@ -299,11 +318,66 @@ export interface JobOptions {
   /** The directory in which the job's attempts get theirs; absolute, inside the app's roots. Default: one for each user. */
   readonly workspace?: string
 }
+// --- tasks: functions of an app that run as jobs ----------------------------------------------------------------------
+
+/** The module of a task (a file: URL), or that and a zod schema of its input. What the schema puts out must be JSON: it is stored. */
+export type TaskDeclaration = URL | { readonly module: URL; readonly input: z.ZodType }
+export type Tasks = Readonly<Record<string, TaskDeclaration>>
+
+/** What a task is given beside its input. */
+export interface TaskContext {
+  /**
+   * Tells how far the work is, from 0 to 1, and what it is at. May be called as often as one likes: the last word of each
+   * moment counts. A number outside is taken as the nearest one, NaN as no news.
+   */
+  progress(fraction: number, message?: string): void
+  /** Tells what the work is at. */
+  message(text: string): void
+  /** Aborts when the job is asked to stop. What then goes on longer than the scheduler's grace is killed. */
+  readonly signal: AbortSignal
+  /** The attempt's directory, absolute; also the working directory. What is written here is a result file of the job. */
+  readonly directory: string
+  /** Unique for the attempt: a key for what must happen once. */
+  readonly idempotencyKey: string
+}
+
+/**
+ * What the module of a task exports under the name `run`. It returns the job's result: JSON of at most `MAX_RESULT_BYTES`, or
+ * nothing, which is null. What it throws ends the job in Error. When it has returned, its process ends.
+ */
+export type RunTask<Input = unknown> = (input: Input, task: TaskContext) => unknown
+
+/** The longest result of a job, in bytes of JSON. What is larger belongs into a file. */
+export const MAX_RESULT_BYTES = 1024 * 1024
+
+/** How a job names one of these tasks. */
+type TaskOptions<T extends Tasks> = {
+  [N in keyof T & string]: { readonly task: N } & (T[N] extends {
+    readonly input: infer I extends z.ZodType
+  }
+    ? undefined extends z.input<I>
+      ? { readonly input?: z.input<I> }
+      : { readonly input: z.input<I> }
+    : { readonly input?: unknown })
+}[keyof T & string]
+type WithTasks<Options, T extends Tasks> = 'task' extends keyof Options
+  ? Omit<Options, 'task' | 'input'> & ({ readonly task?: undefined; readonly input?: undefined } | TaskOptions<T>)
+  : Options
+
 type SpecOf<A> = A extends Adapter<string, z.ZodType, infer S> ? S : never
-type OptionsOf<S> = {
-  [T in keyof S & string]: JobOptions & { readonly jobType: T } & (S[T] extends z.ZodType ? z.input<S[T]> : never)
+type OptionsOf<S, T extends Tasks> = {
+  [J in keyof S & string]: JobOptions & { readonly jobType: J } & (S[J] extends z.ZodType
+      ? WithTasks<z.input<S[J]>, T>
+      : never)
 }[keyof S & string]
-/** The union over all job types of the adapters: `jobType` decides which options are legal. */
-export type CreateJobOptions<A extends readonly Adapter[]> = { [K in keyof A]: OptionsOf<SpecOf<A[K]>> }[number]
+/**
+ * The union over all job types of the adapters: `jobType` decides which options are legal. Where the app's tasks are known,
+ * `task` decides what `input` may be.
+ */
+export type CreateJobOptions<A extends readonly Adapter[], T extends Tasks = Tasks> = {
+  [K in keyof A]: OptionsOf<SpecOf<A[K]>, T>
+}[number]
 /** A job among many that bulkCreate makes. `after`: places in the same array of jobs that are its parents too. */
-export type BulkJobOptions<A extends readonly Adapter[]> = CreateJobOptions<A> & { readonly after?: readonly number[] }
+export type BulkJobOptions<A extends readonly Adapter[], T extends Tasks = Tasks> = CreateJobOptions<A, T> & {
+  readonly after?: readonly number[]
+}

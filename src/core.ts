@@ -1,3 +1,4 @@
+import type { z } from 'zod'
 import type { Access } from './access.js'
 import type { Logger } from './adapter.js'
 import type { Clock } from './clock.js'
@@ -21,12 +22,20 @@ export interface SchedulerSettingDeclaration {
   readonly required?: boolean
 }
 
+/** A task as it was registered: where its module is, and the schema of its input; undefined: any JSON. */
+export interface Task {
+  readonly module: string
+  readonly input: z.ZodType | undefined
+}
+
 /** An app as it was declared in this process. */
 export interface App {
   readonly name: string
   readonly schedulerSettings: Readonly<Record<string, SchedulerSettingDeclaration>>
   /** The names of the functions that process results. */
   readonly processResults: ReadonlySet<string>
+  /** What its jobs can run in a process of their own, by name. */
+  readonly tasks: ReadonlyMap<string, Task>
   /** Where relative input files are looked up after the job's own workspace. */
   readonly workspace: string
   /** Directories in which a job's own workspace may lie, beside the default. */

@@ -21,6 +21,8 @@ export interface Situation {
   readonly nativeState: string | null
   readonly reason: string | null
   readonly exitCode: number | null
+  readonly progress: number | null
+  readonly statusMessage: string | null
   /** A person asked for the end of the job. */
   readonly cancelOrdered: boolean
   readonly gapCount: number
@@ -36,6 +38,8 @@ export interface Decision {
   readonly nativeState?: string | null
   readonly reason?: string | null
   readonly exitCode?: number | null
+  readonly progress?: number
+  readonly statusMessage?: string
   readonly gapCount?: number
   readonly gapSince?: number | null
   /** The scheduler itself said that the attempt ended. */
@@ -142,7 +146,7 @@ const end = (job: Situation, report: JobReport, status: StatusCode, asked: numbe
   ...(status === 'RES' ? {} : { completionTime: report.endedAt?.getTime() ?? asked }),
 })
 
-/** What is shown beside the status: the native word, the reason, the exit code. Only what differs. */
+/** What is shown beside the status: the native word, the reason, the exit code, what the job tells. Only what differs. */
 const facts = (job: Situation, report: JobReport): Decision => {
   const nativeState = report.nativeState ?? null
   const reason = report.message ?? null
@@ -151,5 +155,9 @@ const facts = (job: Situation, report: JobReport): Decision => {
     ...(nativeState === job.nativeState ? {} : { nativeState }),
     ...(reason === job.reason ? {} : { reason }),
     ...(exitCode === job.exitCode ? {} : { exitCode }),
+    ...(report.progress === undefined || report.progress === job.progress ? {} : { progress: report.progress }),
+    ...(report.statusMessage === undefined || report.statusMessage === job.statusMessage
+      ? {}
+      : { statusMessage: report.statusMessage }),
   }
 }

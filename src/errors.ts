@@ -6,6 +6,7 @@ export const STATUS_OF = {
   unknown_field: 400,
   unknown_job_type: 400,
   unknown_process_results: 400,
+  unknown_task: 400,
   unknown_parent: 400,
   /** Jobs that would wait for each other; the message shows the path. */
   parents_cycle: 400,

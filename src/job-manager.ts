@@ -1,6 +1,6 @@
 import type { Viewer } from './access.js'
 import { checkNames } from './actions.js'
-import type { Adapter, BulkJobOptions, CreateJobOptions, JobOptions } from './adapter.js'
+import type { Adapter, BulkJobOptions, CreateJobOptions, JobOptions, Tasks } from './adapter.js'
 import { type App, appOf, type Core } from './core.js'
 import { checkWorkspace, defaultWorkspace } from './directories.js'
 import { TelestoError } from './errors.js'
@@ -34,7 +34,7 @@ export interface GetJobOptions {
  * Creates and finds the jobs of one app. `telesto.app(name)` gives that of trusted host code, `req.telesto.app(name)` and
  * `telesto.as(user).app(name)` the same, limited to what that user may see and do.
  */
-export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
+export class JobManager<A extends readonly Adapter[] = readonly Adapter[], T extends Tasks = Tasks> {
   readonly #core: Core
   readonly #viewer: Viewer
   /** The name of the app. */
@@ -54,13 +54,13 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
    * Stores a new job and gives it, as Pending. Its options are those of every job and those of its type.
    * Throws TelestoError that names the field; then nothing was stored.
    */
-  async createJob(options: CreateJobOptions<A>): Promise<Job> {
+  async createJob(options: CreateJobOptions<A, T>): Promise<Job> {
     alone(options)
     return (await this.#create([options], (_index, work) => work()))[0] as Job
   }
 
   /** The same, but unsaved: the first save() or execute() stores it. */
-  async buildJob(options: CreateJobOptions<A>): Promise<Job> {
+  async buildJob(options: CreateJobOptions<A, T>): Promise<Job> {
     alone(options)
     const checked = await this.#check(options)
     await checkParents(this.#core, this.#viewer, this.#core.database, checked)
@@ -72,7 +72,7 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[]> {
    * `after` names parents by their places in the same array: [0, 1]. Throws `parents_cycle`, with the places, where jobs would
    * wait for each other.
    */
-  async bulkCreate(options: readonly BulkJobOptions<A>[]): Promise<Job[]> {
+  async bulkCreate(options: readonly BulkJobOptions<A, T>[]): Promise<Job[]> {
     if (!Array.isArray(options)) {
       throw new TelestoError('invalid', 'bulkCreate takes an array of options.', { field: 'options' })
     }
@@ -179,7 +179,7 @@ const inPlace: At = async (index, work) => {
 }
 
 const toNewJob = async (core: Core, app: App, viewer: Viewer, options: GivenOptions): Promise<NewJob> => {
-  const { jobType, common, spec, needsScheduler } = checkOptions(core.registry, options)
+  const { jobType, common, spec, needsScheduler, task } = checkOptions(core.registry, app, options)
   checkNames(core, app.name, common.processResults)
   if (viewer && viewer.user.isAdmin !== true && common.user !== viewer.user.id) {
     throw new TelestoError('forbidden', 'A job is created for the user who asks for it.', { field: 'user' })
@@ -202,6 +202,7 @@ const toNewJob = async (core: Core, app: App, viewer: Viewer, options: GivenOpti
     jobType: jobType.name,
     spec,
     needsScheduler,
+    task,
     ...scheduler,
     workspace:
       common.workspace === undefined

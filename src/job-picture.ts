@@ -168,7 +168,7 @@ export class JobPicture {
   }
   /** Why that order, or the collecting of results, is not finished yet: an error, or a parent. null where nothing hinders it. */
   get waitingFor(): string | null {
-    return this.row.orderError ?? this.row.collectError ?? afterParent(this.whole)
+    return this.row.orderError ?? this.row.collectError ?? afterParent(this.whole) ?? notHere(this.core, this.row)
   }
   /** From the commit of execute() until the scheduler's last word. */
   get isActive(): boolean {
@@ -279,6 +279,15 @@ const afterParent = ({ row, parents }: WholeJob): string | null => {
   return `${one}${all}${failed && row.onParentFailure === 'wait' ? ': waits until that is resubmitted and Complete' : ''}`
 }
 
+/** Only a process that has declared a job's app, and registered its task, hands the job over. */
+const notHere = ({ apps }: Core, { app: name, task, orderName, handedOverAt }: JobRow): string | null => {
+  if (orderName !== 'submit' || handedOverAt !== null) return null
+  const app = apps.get(name)
+  if (!app) return `This process has not declared the app ${name}; the job waits for one that has.`
+  if (task === null || app.tasks.has(task)) return null
+  return `This process has not registered the task ${JSON.stringify(task)} of the app ${name}; the job waits for one that has.`
+}
+
 const unsavedRow = (job: NewJob): JobRow => ({
   id: 0,
   app: job.app,
@@ -288,6 +297,7 @@ const unsavedRow = (job: NewJob): JobRow => ({
   jobType: job.jobType,
   spec: job.spec,
   needsScheduler: job.needsScheduler ? 1 : 0,
+  task: job.task,
   schedulerSetting: job.schedulerSetting,
   schedulerId: job.schedulerId,
   workspace: job.workspace,

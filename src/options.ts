@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { type JobOptions, RESERVED_OPTIONS } from './adapter.js'
+import type { App } from './core.js'
 import { TelestoError } from './errors.js'
 import { firstIssue, type JobType, type Registry } from './registry.js'
 
@@ -108,11 +109,17 @@ export interface CheckedOptions {
   /** The output of the job type's schema, as JSON. */
   readonly spec: string
   readonly needsScheduler: boolean
+  /** The name of the task that it runs. */
+  readonly task: string | null
 }
 
-/** Validates what createJob was given: the common options by Telesto, the rest by the schema of the job type. */
+/**
+ * Validates what createJob was given: the common options by Telesto, the rest by the schema of the job type, and the input of a
+ * task by what the app registered with it.
+ */
 export const checkOptions = (
   registry: Registry,
+  app: App,
   options: JobOptions & { readonly jobType: string },
 ): CheckedOptions => {
   if (typeof options !== 'object' || options === null) {
@@ -135,11 +142,32 @@ export const checkOptions = (
       },
     )
   }
-  const spec = check(jobType.schema, specific)
+  const { task, spec } = withTask(app, check(jobType.schema, specific))
   return {
     jobType,
     common: checked,
     spec: toJson(spec, `the spec of ${jobType.name}`),
     needsScheduler: jobType.adapter.needsScheduler?.(jobType.name, spec) ?? true,
+    task,
   }
+}
+
+/** The task that a spec names, and the spec with what the schema of its input puts out. */
+const withTask = (app: App, spec: unknown): { readonly task: string | null; readonly spec: unknown } => {
+  const name = (spec as { readonly task?: unknown } | null)?.task
+  if (typeof name !== 'string') return { task: null, spec }
+  const task = app.tasks.get(name)
+  if (!task) {
+    const known = [...app.tasks.keys()].join(', ') || 'none'
+    throw new TelestoError(
+      'unknown_task',
+      `The app ${app.name} has no task ${JSON.stringify(name)}. Registered: ${known}. Register it: telesto.app(${JSON.stringify(app.name)}, { tasks: { … } }).`,
+      { field: 'task' },
+    )
+  }
+  const given = (spec as { readonly input?: unknown }).input
+  const input = task.input ? check(task.input, given, 'input') : given
+  if (input !== undefined) toJson(input, 'input')
+  const { input: _, ...rest } = spec as { readonly input?: unknown }
+  return { task: name, spec: input === undefined ? rest : { ...rest, input } }
 }

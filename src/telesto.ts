@@ -2,10 +2,10 @@ import path from 'node:path'
 import type { Request, RequestHandler, Router } from 'express'
 import { z } from 'zod'
 import { type Access, defaultAccess, type User } from './access.js'
-import type { Adapter, Logger } from './adapter.js'
+import type { Adapter, Logger, TaskDeclaration, Tasks } from './adapter.js'
 import { type Clock, systemClock } from './clock.js'
 import { createConnections } from './connections.js'
-import { type App, appOf, type Core, type SchedulerSettingDeclaration, type Urls } from './core.js'
+import { type App, appOf, type Core, type SchedulerSettingDeclaration, type Task, type Urls } from './core.js'
 import { customStatusesSchema, type StatusCategories, statusCategories } from './custom-statuses.js'
 import { createEngine, type Engine } from './engine/engine.js'
 import { TelestoError } from './errors.js'
@@ -63,10 +63,15 @@ export interface TelestoOptions<A extends readonly Adapter[]> {
   readonly clock?: Clock
 }
 
-export interface AppOptions {
+export interface AppOptions<T extends Tasks = Tasks> {
   readonly schedulerSettings?: Readonly<Record<string, SchedulerSettingDeclaration>>
   /** Functions that a job names in `processResults`. */
   readonly processResults?: Readonly<Record<string, ProcessResults>>
+  /**
+   * Modules whose `run` a job can name as its `task`, to be run in a process of its own: a file: URL, or that and a zod schema
+   * of the input, which types and validates what createJob takes: `{ module: new URL('./analyse.js', import.meta.url), input }`.
+   */
+  readonly tasks?: T
   /** Where relative input files are looked up after the job's own workspace. @defaultValue the working directory */
   readonly workspace?: string
   /** Directories, beside the user's own in Telesto's, in which a job's `workspace` may lie. */
@@ -107,6 +112,8 @@ const optionsSchema = z.strictObject({
 })
 
 const address = z.string().regex(/^(\/(?!\/)|https?:\/\/)/, 'must be a path like /flood or an http(s) address')
+const moduleUrl = z.custom<URL>((value) => value instanceof URL && value.protocol === 'file:')
+const schema = z.custom<z.ZodType>((value) => typeof (value as z.ZodType | null)?.safeParse === 'function')
 const appSchema = z.strictObject({
   schedulerSettings: z
     .record(
@@ -120,12 +127,25 @@ const appSchema = z.strictObject({
       z.custom<ProcessResults>((value) => typeof value === 'function', 'must be a function'),
     )
     .optional(),
+  tasks: z
+    .record(
+      z.string().min(1).max(255),
+      z.union([moduleUrl, z.strictObject({ module: moduleUrl, input: schema })], {
+        error: 'must be a file: URL, or { module: a file: URL, input: a zod schema }',
+      }),
+    )
+    .optional(),
   workspace: z.string().optional(),
   workspaceRoots: z.array(z.string()).optional(),
   url: address.optional(),
   resultsUrl: address.optional(),
 })
 const appName = z.string().regex(/^[\w.-]{1,255}$/, 'must have 1 to 255 letters, digits, _, . or -')
+
+const toTask = (declared: TaskDeclaration): Task =>
+  declared instanceof URL
+    ? { module: declared.href, input: undefined }
+    : { module: declared.module.href, input: declared.input }
 
 /** The functions that process results, by app and name. */
 type Functions = Map<string, Readonly<Record<string, ProcessResults>>>
@@ -148,9 +168,12 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
   }
 
   /**
-   * The manager of an app's jobs, for trusted code of the host. The first call declares the app; results are processed and
-   * settings exist only for apps that were declared. Throws `invalid` where options are given a second time.
+   * The manager of an app's jobs, for trusted code of the host. The first call declares the app: this process submits jobs and
+   * processes results only of apps that it has declared, and settings exist only for these. With `tasks` in the options, the
+   * jobs that name one are typed by them. Throws `invalid` where options are given a second time.
    */
+  app<const T extends Tasks = Record<never, never>>(name: string, options: AppOptions<T>): JobManager<A, T>
+  app(name: string): JobManager<A>
   app(name: string, options?: AppOptions): JobManager<A> {
     const { apps } = this.#core
     if (options !== undefined && apps.has(name)) {
@@ -164,6 +187,7 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
         name: check(appName, name, 'name'),
         schedulerSettings: (checked.schedulerSettings ?? {}) as App['schedulerSettings'],
         processResults: new Set(Object.keys(checked.processResults ?? {})),
+        tasks: new Map(Object.entries(checked.tasks ?? {}).map(([task, declared]) => [task, toTask(declared)])),
         workspace: path.resolve(checked.workspace ?? '.'),
         workspaceRoots: (checked.workspaceRoots ?? []).map((root) => path.resolve(root)),
         ...(checked.url === undefined ? {} : { url: checked.url }),

@@ -66,6 +66,7 @@ const openCore = async () => {
     name: 'flood',
     schedulerSettings: {},
     processResults,
+    tasks: new Map(),
     workspace: directory,
     workspaceRoots: [],
   })

@@ -11,6 +11,9 @@ import { SchedulerError, type Token } from '../../src/adapter.js'
  *     cancel              a cancel was asked for, and when
  *     exit                the exit code, and when
  *     stdout, stderr      the job's own
+ *     task.json           what the runner of a task is to do
+ *     told.json           what the task last told: progress, message, the error it ended with
+ *     result.json         what the task returned
  *     wrapper.log         what the wrapper's shell complained of
  */
 export interface Place {

@@ -2,6 +2,7 @@ import { constants } from 'node:os'
 import { type JobRef, type JobReport, SchedulerError, type Token } from '../../src/adapter.js'
 import { type Fact, placeOf, readFact } from './facts.js'
 import { type Identity, type Processes, parseIdentity } from './processes.js'
+import type { Told } from './task.js'
 import { together } from './together.js'
 
 /** What this machine tells of one job: from its files, and from one look at the processes. */
@@ -100,8 +101,14 @@ const parseExit = (fact: Fact | undefined) => {
   return { now: 'ended', code: Number(code), asked: asked === '1', endedAt: fact.at } as const
 }
 
-/** The observation in the words of the contract. */
-export const reportOf = (observation: Observation): JobReport => {
+/** The observation, and what a task told, in the words of the contract. */
+export const reportOf = (observation: Observation, { progress, message, error }: Told): JobReport => ({
+  ...stateOf(observation, error),
+  ...(progress === undefined ? {} : { progress }),
+  ...(message === undefined ? {} : { statusMessage: message }),
+})
+
+const stateOf = (observation: Observation, error: string | undefined): JobReport => {
   const { startedAt, cancelledAt } = observation
   switch (observation.now) {
     case 'running':
@@ -118,7 +125,7 @@ export const reportOf = (observation: Observation): JobReport => {
       )
         return { state: 'cancelled', nativeState, exitCode: code, ...times }
       if (code === 0) return { state: 'succeeded', nativeState, exitCode: 0, ...times }
-      return { state: 'failed', nativeState, exitCode: code, message: explain(code), ...times }
+      return { state: 'failed', nativeState, exitCode: code, message: error ?? explain(code), ...times }
     }
     default: {
       const reboot = observation.now === 'rebooted'

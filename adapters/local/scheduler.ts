@@ -3,6 +3,7 @@ import {
   type AdapterContext,
   type Answer,
   type JobRef,
+  type JobReport,
   type NativeId,
   type Scheduler,
   SchedulerError,
@@ -15,6 +16,7 @@ import { observe, reportOf } from './observe.js'
 import { parseIdentity, processesOf } from './processes.js'
 import { type BasicRequest, start } from './start.js'
 import { createStopper, isLive } from './stop.js'
+import { readResult, readTold } from './task.js'
 import { aborted, together, untilAborted } from './together.js'
 
 export interface LocalConfig {
@@ -106,7 +108,12 @@ export const connectLocal = (
       call(signal, async (boot) => {
         const observed = await observe(jobs, processes, boot, signal)
         await stopper.finish(observed)
-        const reports = new Map([...observed.jobs].map(([token, observation]) => [token, reportOf(observation)]))
+        const reports = new Map<Token, JobReport>()
+        await together(jobs, FILES_AT_ONCE, signal, async (job) => {
+          const observation = observed.jobs.get(job.token)
+          // Read after the look: what a task that has ended tells is then its last word.
+          if (observation) reports.set(job.token, reportOf(observation, await readTold(job, transport)))
+        })
         for (const [token, { message }] of observed.unreadable)
           reports.set(token, { state: 'unknown', nativeState: 'unreadable', message })
         return reports
@@ -150,6 +157,8 @@ export const connectLocal = (
         if (error) throw error
         return readLog(job, name, from, maxBytes, !isLive(jobs.get(job.token)), transport)
       }),
+
+    result: (job, signal) => call(signal, () => readResult(job, transport)),
 
     cleanUp: (jobs, signal) =>
       call(signal, async (boot) => {

@@ -6,6 +6,7 @@ import { ABSENT, makePlace, type Place, placeOf, readFact } from './facts.js'
 import { copyInputs, findProgram } from './inputs.js'
 import type { Processes } from './processes.js'
 import { type BasicSpec, basicSpec } from './spec.js'
+import { prepareTask } from './task.js'
 import { wrapperScript } from './wrapper.js'
 
 export type BasicRequest = SubmitRequest<{ BASIC: typeof basicSpec }>
@@ -28,7 +29,7 @@ const CLAIM_WAIT_MS = 20_000
  */
 export const start = async (job: BasicRequest, starter: Starter): Promise<NativeId | undefined> => {
   const place = placeOf(job)
-  const { command, env, inputFiles } = checked(job.spec)
+  const { env, inputFiles, ...spec } = checked(job.spec)
   const before = await claimant(place)
   if (before) return before
 
@@ -37,7 +38,7 @@ export const start = async (job: BasicRequest, starter: Starter): Promise<Native
   const report = join(place.privateDir, 'report')
   if (job.report) await transport.write(report, curlConfig(job.report), 0o600)
   await prepare(() => copyInputs(inputFiles ?? [], job.inputRoots, place.workdir, join(place.folder, 'input')))
-  const [program, ...parameters] = command
+  const [program, ...parameters] = spec.command ?? (await prepareTask(job, place, transport))
   const found = [await findProgram(program, job.inputRoots), ...parameters] as const
   const script = join(place.folder, 'run.sh')
   await transport.write(
@@ -88,13 +89,13 @@ const claimant = async (place: Place): Promise<NativeId | undefined> => {
   return claim?.text
 }
 
-const checked = (spec: BasicSpec): BasicSpec & { command: [string, ...string[]] } => {
+const checked = (spec: BasicSpec): BasicSpec => {
   const result = basicSpec.safeParse(spec)
   if (!result.success)
     throw new SchedulerError('invalid_job', result.error.issues.map(({ message }) => message).join(' '))
-  const { command, ...rest } = result.data
-  if (!command) throw new SchedulerError('invalid_job', 'The job has no command, so there is nothing to run.')
-  return { ...rest, command }
+  if (!result.data.command && result.data.task === undefined)
+    throw new SchedulerError('invalid_job', 'The job has neither a command nor a task, so there is nothing to run.')
+  return result.data
 }
 
 const prepare = async (action: () => Promise<void>): Promise<void> => {

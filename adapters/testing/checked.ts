@@ -64,13 +64,15 @@ const check = (method: string, asked: unknown, answer: unknown, heard: Listener)
 
 const isReport = (value: unknown): boolean => {
   if (typeof value !== 'object' || value === null) return false
-  const { state, startedAt, endedAt, exitCode, parts } = value as Record<string, unknown>
+  const { state, startedAt, endedAt, exitCode, parts, progress, statusMessage } = value as Record<string, unknown>
   const isTime = (time: unknown) => time === undefined || (time instanceof Date && !Number.isNaN(time.getTime()))
   return (
     STATES.includes(state as string) &&
     (state !== undefined || Array.isArray(parts)) &&
     isTime(startedAt) &&
     isTime(endedAt) &&
-    (exitCode === undefined || Number.isInteger(exitCode))
+    (exitCode === undefined || Number.isInteger(exitCode)) &&
+    (progress === undefined || (typeof progress === 'number' && progress >= 0 && progress <= 1)) &&
+    (statusMessage === undefined || typeof statusMessage === 'string')
   )
 }

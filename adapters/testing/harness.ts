@@ -33,7 +33,11 @@ export interface Harness {
     prints(words: readonly string[]): unknown
     /** Passes the adapter's schema, and yet can never run. */
     readonly invalid?: unknown
+    /** Succeeds with this value, which is JSON, as its result. */
+    returns?(value: unknown): unknown
   }
+  /** The modules of the tasks that the specs name in their option `task`, for an adapter that runs tasks. */
+  readonly tasks?: Readonly<Record<string, URL>>
   /** What a job has printed. */
   output(job: JobRef): Promise<Uint8Array>
   /** The name under which the system shows a job; undefined where it shows none. */
@@ -61,6 +65,7 @@ const METHODS = [
   'listLogs',
   'readLog',
   'fetch',
+  'result',
   'cleanUp',
   'ping',
   'info',
@@ -70,6 +75,7 @@ const METHODS = [
 export type Need =
   | (typeof METHODS)[number]
   | 'invalid'
+  | 'returns'
   | 'nameOf'
   | 'cut'
   | 'hang'
@@ -82,6 +88,7 @@ export type Need =
 export const offers = (scheduler: Scheduler, { specs, nameOf, link, wrongCredentials }: Harness): ReadonlySet<Need> => {
   const found = new Set<Need>(METHODS.filter((method) => scheduler[method] !== undefined))
   if (specs.invalid !== undefined) found.add('invalid')
+  if (specs.returns) found.add('returns')
   if (nameOf) found.add('nameOf')
   if (wrongCredentials !== undefined) found.add('wrongCredentials')
   for (const way of ['cut', 'hang', 'garble', 'chatter', 'cutAfterSubmits'] as const) if (link?.[way]) found.add(way)

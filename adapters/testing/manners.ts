@@ -42,6 +42,7 @@ export const everyCall = (
     ['listLogs', async (to, signal) => await to.listLogs?.(job, signal)],
     ['readLog', async (to, signal) => await to.readLog?.(job, log, 0, 10, signal)],
     ['fetch', async (to, signal) => await to.fetch?.(job, into, signal)],
+    ['result', async (to, signal) => await to.result?.(job, signal)],
     ['ping', async (to, signal) => await to.ping?.(signal)],
     ['info', async (to, signal) => await to.info?.(signal)],
     ['cancel', (to, signal) => to.cancel([job], signal)],

@@ -101,13 +101,17 @@ export const runCase = async (adapter: Adapter, harness: Harness, one: Case): Pr
       const token = randomUUID()
       const schema = adapter.specs[harness.jobType]
       assert.ok(schema, `the adapter has no job type ${harness.jobType}`)
+      const parsed = schema.parse(spec)
+      const { task, input } = parsed as { readonly task?: string; readonly input?: unknown }
+      const module = task === undefined ? undefined : harness.tasks?.[task]
       return {
         jobType: harness.jobType,
         token,
         name,
-        spec: schema.parse(spec),
+        spec: parsed,
         workdir: harness.workdir(token),
         inputRoots: [],
+        ...(module ? { task: { module: module.href, input } } : {}),
       }
     },
     ref: ({ token, jobType, workdir }, nativeId) => {

@@ -58,7 +58,7 @@ const facts = (one: Record<string, unknown>) => {
   }
   return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)) as Omit<
     JobReport,
-    'state' | 'parts'
+    'state' | 'parts' | 'progress' | 'statusMessage'
   >
 }
 
@@ -78,16 +78,31 @@ const part = (value: unknown): JobPart => {
   }
 }
 
+/** Four digits are what a bar can show; a database may keep no more, and what differs each time would be written each time. */
+const fraction = (value: unknown): number | undefined => {
+  if (value === undefined) return undefined
+  if (typeof value !== 'number' || !(value >= 0 && value <= 1)) return garbage('its progress is no number from 0 to 1')
+  return Math.round(value * 10_000) / 10_000
+}
+
+/** What a job itself has to say is shown, so it is made fit for that rather than refused. */
+const words = (value: unknown): string | undefined =>
+  text(value, 'statusMessage')?.replaceAll('\0', '').slice(0, 2048).toWellFormed()
+
 const jobReport = (value: unknown): JobReport => {
   const one = object(value)
   if (one.state !== undefined && !STATES.has(one.state)) garbage(`the state ${JSON.stringify(one.state)} is unknown`)
   if (one.parts !== undefined && !Array.isArray(one.parts)) garbage('its parts are no list')
   const parts = (one.parts as unknown[] | undefined)?.map(part)
+  const progress = fraction(one.progress)
+  const statusMessage = words(one.statusMessage)
   if (parts && new Set(parts.map(({ name }) => name)).size !== parts.length) garbage('two parts have one name')
   return {
     ...facts(one),
     ...(one.state === undefined ? {} : { state: one.state as JobState }),
     ...(parts ? { parts } : {}),
+    ...(progress === undefined ? {} : { progress }),
+    ...(statusMessage === undefined ? {} : { statusMessage }),
   }
 }
 

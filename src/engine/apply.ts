@@ -68,11 +68,16 @@ const applyOne = async (
     const parts =
       fresh && mentions(report) && report.parts ? await storeParts(tx, current.attemptId, report.parts, asked) : false
     const done = await change(tx, current, now, asChange(current, decision, report, asked, now, parts))
-    if (done) return { changed: decision.status !== undefined || parts, ended: decision.ended === true }
+    if (done) {
+      const news = decision.status !== undefined || parts || told(decision)
+      return { changed: news, ended: decision.ended === true }
+    }
     current = await trackedAttempt(tx, job.attemptId)
   }
   return { changed: false, ended: false }
 }
+
+const told = ({ progress, statusMessage }: Decision): boolean => progress !== undefined || statusMessage !== undefined
 
 const asChange = (
   job: Tracked,
@@ -91,10 +96,16 @@ const asChange = (
     ...(confirmed ? { orderName: null, orderError: null } : {}),
     ...(job.live === 0 && columns.status === undefined ? watchAgain(job, now) : {}),
   }
+  const { progress, statusMessage } = columns
+  const data = {
+    ...(statusMessage === undefined ? {} : { statusMessage }),
+    ...(progress === undefined ? {} : { progress }),
+  }
   const about = { app: job.app, jobId: job.id, attempt: job.attemptNumber }
   const events: NewEvent[] = [
     ...(requeued ? [{ kind: 'requeued' as const, ...about }] : []),
     ...(parts ? [{ kind: 'parts' as const, ...about }] : []),
+    ...(told(columns) ? [{ kind: 'progress' as const, ...about, data }] : []),
   ]
   return {
     ...(Object.keys(columns).length > 0 ? { job: columns as JobChange } : {}),

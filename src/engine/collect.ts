@@ -1,12 +1,13 @@
 import path from 'node:path'
-import type { Scheduler } from '../adapter.js'
+import { MAX_RESULT_BYTES, type Scheduler, SchedulerError } from '../adapter.js'
 import type { Core } from '../core.js'
 import { isInside } from '../directories.js'
+import { toJson } from '../options.js'
 import { nowIn, type Transaction } from '../store/database.js'
 import { readJob, type WholeJob } from '../store/jobs.js'
 import { readScheduler } from '../store/schedulers.js'
 import { change, changeAttempt } from '../store/transition.js'
-import { ask } from './ask.js'
+import { ask, isSchedulerError } from './ask.js'
 import { backoff } from './backoff.js'
 import { type Lease, leaseCollect } from './lease.js'
 import { refOf, type Tracked, trackedAttempt } from './tracked.js'
@@ -24,16 +25,20 @@ export interface ResultsContext {
   readonly directory: string
   /** Unique for the attempt, and the same each time that its results are processed: a key for what must happen once. */
   readonly idempotencyKey: string
+  /** What the job computed, as JSON: what a task returned. Undefined where it computed no value. */
+  readonly result: unknown
   /** Aborts when Telesto closes or another process has taken over. */
   readonly signal: AbortSignal
 }
 
-/** What the manager adds to the engine: it runs a function of the job's app, and answers how to commit what that set. */
-export type RunProcessResults = (
-  name: string,
-  job: WholeJob,
-  context: ResultsContext,
-) => Promise<(tx: Transaction) => Promise<void>>
+/** What a function of the job's app returned, and how to commit what it set. */
+export interface Processed {
+  readonly result: unknown
+  readonly commit: (tx: Transaction) => Promise<void>
+}
+
+/** What the manager adds to the engine: it runs a function of the job's app. */
+export type RunProcessResults = (name: string, job: WholeJob, context: ResultsContext) => Promise<Processed>
 
 /** Collects one attempt's results if they are due and nobody else does: fetch, process, Complete. */
 export const collect = async (
@@ -65,49 +70,74 @@ const collectJob = async (core: Core, run: RunProcessResults, job: Tracked, leas
     return await postpone(core, job, { collectError }, UNREGISTERED_PAUSE_MS)
   }
   try {
-    await fetchResults(core, whole, job, lease)
-    const context = { directory: job.workdir, idempotencyKey: job.token, signal: lease.signal }
-    const commit = name === null ? async () => {} : await run(name, whole, context)
+    const result = await bringHome(core, whole, job, lease)
+    const context = { directory: job.workdir, idempotencyKey: job.token, result, signal: lease.signal }
+    const processed = name === null ? undefined : await run(name, whole, context)
     if (lease.signal.aborted) return
-    await complete(core, job, commit)
+    const kept = storable(processed?.result === undefined ? result : processed.result)
+    await complete(core, job, kept, async (tx) => await processed?.commit(tx))
   } catch (error) {
-    if (!lease.signal.aborted) await failedOnce(core, job, error instanceof Error ? error.message : String(error))
+    if (lease.signal.aborted) return
+    const final = isSchedulerError(error) && error.code === 'rejected'
+    await failedOnce(core, job, error instanceof Error ? error.message : String(error), final)
   }
 }
 
-const fetchResults = async (core: Core, whole: WholeJob, job: Tracked, lease: Lease): Promise<void> => {
+/** The result as JSON, null where there is none. Throws `rejected` for what is none, or too long: so it would be next time. */
+const storable = (result: unknown): string | null => {
+  if (result === undefined) return null
+  let json: string
+  try {
+    json = toJson(result, 'The result')
+  } catch (error) {
+    throw new SchedulerError('rejected', error instanceof Error ? error.message : String(error), { cause: error })
+  }
+  const bytes = Buffer.byteLength(json)
+  if (bytes <= MAX_RESULT_BYTES) return json
+  const message = `The result is ${bytes} bytes of JSON, and at most ${MAX_RESULT_BYTES} are kept. Write it to a file in the job's directory instead.`
+  throw new SchedulerError('rejected', message)
+}
+
+/** Fetches the files, and answers the value that the job computed. */
+const bringHome = async (core: Core, whole: WholeJob, job: Tracked, lease: Lease): Promise<unknown> => {
   if (whole.row.attemptSchedulerId === null || job.nativeId === null) return
   const record = await readScheduler(core.database, whole.row.attemptSchedulerId)
   if (!record) return
   const scheduler: Scheduler = core.connections.of(record)
+  const limits = { deadlineMs: (core.leaseMs * 2) / 3, signal: lease.signal }
   const fetch = scheduler.fetch?.bind(scheduler)
-  if (!fetch) return
-  const deadlineMs = (core.leaseMs * 2) / 3
-  const paths = await ask(core.clock, async (signal) => await fetch(refOf(job), job.workdir, signal), {
-    deadlineMs,
-    signal: lease.signal,
-  })
-  const outside = Array.isArray(paths)
-    ? paths.find((one) => !isInside(job.workdir, path.resolve(job.workdir, String(one))))
-    : 'no list of paths'
-  if (outside !== undefined) throw new Error(`The adapter wrote outside the job's directory: ${String(outside)}`)
+  if (fetch) {
+    const paths = await ask(core.clock, async (signal) => await fetch(refOf(job), job.workdir, signal), limits)
+    const outside = Array.isArray(paths)
+      ? paths.find((one) => !isInside(job.workdir, path.resolve(job.workdir, String(one))))
+      : 'no list of paths'
+    if (outside !== undefined) throw new Error(`The adapter wrote outside the job's directory: ${String(outside)}`)
+  }
+  const result = scheduler.result?.bind(scheduler)
+  return result && (await ask(core.clock, async (signal) => await result(refOf(job), signal), limits))
 }
 
-/** Complete (a job with failed parts stays Various-Complete), together with what the function set. */
-const complete = async (core: Core, job: Tracked, commit: (tx: Transaction) => Promise<void>): Promise<void> => {
+/** Complete (a job with failed parts stays Various-Complete), together with its result and what the function set. */
+const complete = async (
+  core: Core,
+  job: Tracked,
+  result: string | null,
+  commit: Processed['commit'],
+): Promise<void> => {
   await core.database.write(async (tx) => {
     const now = await nowIn(core.database, tx)
     const settled = job.statusCode === 'RES' ? { status: 'COM' as const, completionTime: now, reason: null } : {}
     const done = await change(tx, job, now, {
       job: settled,
-      attempt: { collectDueAt: null, collectTries: 0, collectError: null },
+      attempt: { result, collectDueAt: null, collectTries: 0, collectError: null },
     })
     if (done) await commit(tx)
   })
   core.committed()
 }
 
-const failedOnce = async (core: Core, job: Tracked, message: string): Promise<void> => {
+/** `final`: trying again would not help. */
+const failedOnce = async (core: Core, job: Tracked, message: string, final: boolean): Promise<void> => {
   const [row] = await core.database.all<{ tries: number }>(
     'SELECT collect_tries AS tries FROM telesto_attempts WHERE id = $1',
     [job.attemptId],
@@ -115,7 +145,7 @@ const failedOnce = async (core: Core, job: Tracked, message: string): Promise<vo
   const tries = (row?.tries ?? 0) + 1
   const error = `The results could not be collected: ${message}`.slice(0, 8192).toWellFormed()
   core.log.warn({ job: job.id, tries, error }, 'collecting results failed')
-  if (tries < COLLECT_TRIES) {
+  if (tries < COLLECT_TRIES && !final) {
     const change = { collectTries: tries, collectError: error }
     return await postpone(core, job, change, backoff(tries, FIRST_PAUSE_MS, Number.POSITIVE_INFINITY))
   }

@@ -25,6 +25,22 @@ export interface Plan {
   readonly submit: readonly Tracked[]
 }
 
+/**
+ * Jobs that this process may submit: of an app that it has declared, because inputs are looked up there, and with a task that it
+ * has registered. The others wait for a process that has. Its parameters are numbered from `first`.
+ */
+const ours = (core: Core, first: number): { readonly sql: string; readonly params: string[] } => {
+  if (core.apps.size === 0) return { sql: '1 = 0', params: [] }
+  const params: string[] = []
+  const list = (names: Iterable<string>): string =>
+    [...names].map((name) => `$${first + params.push(name) - 1}`).join(', ')
+  const apps = `j.app IN (${list(core.apps.keys())})`
+  const tasks = [...core.apps.values()]
+    .filter((app) => app.tasks.size > 0)
+    .map((app) => `(j.app = ${list([app.name])} AND j.task IN (${list(app.tasks.keys())}))`)
+  return { sql: `${apps} AND (${['j.task IS NULL', ...tasks].join(' OR ')})`, params }
+}
+
 /** An attempt of a deleted job, current or old. */
 export interface CleanUp {
   readonly attemptId: number
@@ -97,10 +113,12 @@ const withinLimits = async (core: Core, record: SchedulerRow): Promise<Tracked[]
     record.maxSubmitsPerMinute - window,
   )
   if (room <= 0) return []
+  const mine = ours(core, 2)
   const where = `a.scheduler_id = $1 AND a.order_name = 'submit' AND ${FREE} AND a.order_due_at <= ${database.now()}
-    AND ${PENDING}`
+    AND ${PENDING} AND ${mine.sql}`
+  const params = [record.id, ...mine.params]
   const most = record.maxActiveJobsPerUser
-  if (most === null) return await tracked(database, where, [record.id], room)
+  if (most === null) return await tracked(database, where, params, room)
   const live = await database.all<{ user: string; n: number }>(
     `SELECT j.user_id AS "user", COUNT(*) AS n FROM telesto_attempts a JOIN telesto_jobs j ON j.id = a.job_id
      WHERE a.scheduler_id = $1 AND a.live = 1 GROUP BY j.user_id`,
@@ -109,8 +127,10 @@ const withinLimits = async (core: Core, record: SchedulerRow): Promise<Tracked[]
   const active = new Map(live.map(({ user, n }) => [user, n]))
   const full = [...active].filter(([, n]) => n >= most).map(([user]) => user)
   const others =
-    full.length === 0 ? '' : ` AND j.user_id NOT IN (${full.map((_, index) => `$${index + 2}`).join(', ')})`
-  const candidates = await tracked(database, where + others, [record.id, ...full], TURN)
+    full.length === 0
+      ? ''
+      : ` AND j.user_id NOT IN (${full.map((_, index) => `$${params.length + index + 1}`).join(', ')})`
+  const candidates = await tracked(database, where + others, [...params, ...full], TURN)
   const chosen: Tracked[] = []
   for (const job of candidates) {
     const n = active.get(job.userId) ?? 0

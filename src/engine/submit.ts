@@ -65,9 +65,13 @@ const handOver = async (core: Core, record: SchedulerRow, jobs: readonly Tracked
 }
 
 const requestsOf = async (core: Core, jobs: readonly Tracked[]): Promise<SubmitRequest[]> => {
-  const rows = await core.database.all<{ id: number; name: string; spec: string; workspace: string }>(
-    `SELECT id, name, spec, workspace FROM telesto_jobs WHERE id IN (${jobs.map((job) => job.id).join(', ')})`,
-  )
+  const rows = await core.database.all<{
+    id: number
+    name: string
+    spec: string
+    task: string | null
+    workspace: string
+  }>(`SELECT id, name, spec, task, workspace FROM telesto_jobs WHERE id IN (${jobs.map((job) => job.id).join(', ')})`)
   const byId = new Map(rows.map((row) => [row.id, row]))
   const previous = await previousOf(core, jobs)
   return jobs.flatMap((job) => {
@@ -75,19 +79,22 @@ const requestsOf = async (core: Core, jobs: readonly Tracked[]): Promise<SubmitR
     if (!row) return []
     const url = core.urls.callback(job.id)
     const before = previous.get(job.attemptId)
-    const appWorkspace = core.apps.get(job.app)?.workspace
+    const app = core.apps.get(job.app)
+    const spec = JSON.parse(row.spec) as { readonly input?: unknown }
+    const task = row.task === null ? undefined : app?.tasks.get(row.task)
     return [
       {
         jobType: job.jobType,
         token: job.token,
         name: row.name,
-        spec: JSON.parse(row.spec) as unknown,
+        spec,
         workdir: job.workdir,
         inputRoots: [
           row.workspace || defaultWorkspace(core.jobsRoot, job.app, job.userId),
-          ...(appWorkspace === undefined ? [] : [appWorkspace]),
+          ...(app === undefined ? [] : [app.workspace]),
         ],
         ...(before ? { previous: before } : {}),
+        ...(task ? { task: { module: task.module, input: spec.input } } : {}),
         ...(url === undefined ? {} : { report: { url, token: core.tokens.of(job.token) } }),
       },
     ]

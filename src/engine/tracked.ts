@@ -25,8 +25,8 @@ const SELECT = `SELECT j.id AS id, j.app AS app, j.user_id AS "userId", j.attemp
   j.status_code AS "statusCode", j.custom_status AS "customStatus", j.status_class AS "statusClass",
   j.status_version AS "statusVersion", j.deleted_at AS "deletedAt",
   j.status_changed_at AS "statusChangedAt", j.start_time AS "startTime", j.cause AS cause, j.native_state AS "nativeState",
-  j.reason AS reason, j.exit_code AS "exitCode", a.gap_count AS "gapCount", a.gap_since AS "gapSince", a.job_type AS "jobType",
-  a.token AS token, a.native_id AS "nativeId", a.workdir AS workdir, a.live AS live, a.mentioned AS mentioned,
+  j.reason AS reason, j.exit_code AS "exitCode", j.progress AS progress, j.status_message AS "statusMessage",
+  a.gap_count AS "gapCount", a.gap_since AS "gapSince", a.job_type AS "jobType", a.token AS token, a.native_id AS "nativeId", a.workdir AS workdir, a.live AS live, a.mentioned AS mentioned,
   a.watch_until AS "watchUntil", a.order_name AS "orderName", a.order_tries AS "orderTries", a.order_error AS "orderError",
   a.handed_over_at AS "handedOverAt"
   FROM telesto_attempts a JOIN telesto_jobs j ON j.id = a.job_id AND j.attempt_id = a.id`

@@ -15,6 +15,7 @@ export interface JobRow {
   readonly jobType: string
   readonly spec: string
   readonly needsScheduler: number
+  readonly task: string | null
   readonly schedulerSetting: string | null
   readonly schedulerId: number | null
   readonly workspace: string
@@ -75,6 +76,7 @@ const JOB_COLUMNS = [
   'job_type',
   'spec',
   'needs_scheduler',
+  'task',
   'scheduler_setting',
   'scheduler_id',
   'workspace',
@@ -185,6 +187,8 @@ export interface NewJob {
   readonly jobType: string
   readonly spec: string
   readonly needsScheduler: boolean
+  /** The name of the task of its app that it runs. */
+  readonly task: string | null
   readonly schedulerSetting: string | null
   readonly schedulerId: number | null
   readonly workspace: string
@@ -207,6 +211,7 @@ const NEW_ROW: readonly (readonly [column: string, value: (job: NewJob, now: num
   ['job_type', (job) => job.jobType],
   ['spec', (job) => job.spec],
   ['needs_scheduler', (job) => (job.needsScheduler ? 1 : 0)],
+  ['task', (job) => job.task],
   ['scheduler_setting', (job) => job.schedulerSetting],
   ['scheduler_id', (job) => job.schedulerId],
   ['workspace', (job) => job.workspace],

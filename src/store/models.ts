@@ -58,6 +58,7 @@ const TABLES: Readonly<Record<string, ModelAttributes>> = {
     jobType: text,
     spec: text,
     needsScheduler: integer,
+    task: text,
     schedulerSetting: text,
     schedulerId: integer,
     workspace: text,

@@ -43,6 +43,8 @@ export interface AttemptChange {
   readonly collectError?: string | null
   readonly collectOwner?: string | null
   readonly collectUntil?: number
+  /** JSON. */
+  readonly result?: string | null
 }
 export type OrderName = 'submit' | 'cancel' | 'hold' | 'release' | 'clean_up'
 

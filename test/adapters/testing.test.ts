@@ -318,6 +318,16 @@ const wrong: readonly (readonly [caseName: string, fault: string, (adapter: Adap
     broken((good) => ({ readLog: async (...ask) => ({ ...(await good.readLog(...ask)), end: true }) })),
   ],
   ['fetch', 'a file that was not written', broken(() => ({ fetch: async () => ['results.csv'] }))],
+  [
+    'result: the value',
+    'every value is a text',
+    broken((good) => ({ result: async (...of) => String(await good.result(...of)) })),
+  ],
+  [
+    'result: undefined',
+    'no value is null',
+    broken((good) => ({ result: async (...of) => (await good.result(...of)) ?? null })),
+  ],
   ['fetch', 'a file somewhere else', broken(() => ({ fetch: async () => ['/etc/passwd'] }))],
   [
     'link cut:',

@@ -15,9 +15,10 @@ import {
 } from '../../src/adapter.js'
 
 const spec = z.strictObject({
-  does: z.enum(['succeed', 'fail', 'run', 'print', 'nonsense']),
+  does: z.enum(['succeed', 'fail', 'run', 'print', 'return', 'nonsense']),
   code: z.number().default(0),
   words: z.array(z.string()).default([]),
+  value: z.unknown().optional(),
 })
 export const PASSWORD = 'canary-of-the-toy'
 
@@ -68,6 +69,7 @@ export const toySystem = () => {
     if (op === 'cancel') for (const [, job] of known) if (!isOver(job)) job.ended = 'cancelled'
     if (op === 'hold' || op === 'release') for (const [, job] of known) job.held = op === 'hold'
     if (op === 'log') return known.map(([, job]) => job.spec.words.map((word) => `${word}\0`).join(''))[0] ?? ''
+    if (op === 'result') return { value: known[0]?.[1].spec.value }
     return known.map(([token, job]) => [token, reportOf(job)])
   }
   const isOver = (job: ToyJob) => ['succeeded', 'failed', 'cancelled'].includes(reportOf(job).state ?? '')
@@ -98,6 +100,7 @@ export const toySystem = () => {
       runs: { does: 'run' },
       prints: (words) => ({ does: 'print', words: [...words] }),
       invalid: { does: 'nonsense' },
+      returns: (value) => ({ does: 'return', value }),
     },
     output: async ({ token }) =>
       new TextEncoder().encode(
@@ -201,6 +204,8 @@ export const toyAdapter = (read: (text: string) => string = lastLine) =>
           writeFileSync(join(into, 'out'), bytes)
           return [join(into, 'out')]
         },
+        result: async ({ token }, signal) =>
+          (await ask<{ value?: unknown }>({ op: 'result', tokens: [token] }, signal)).value,
         ping: async (signal) => {
           await ask({ op: 'ping', tokens: [] }, signal)
           return { version: 'toy 1' }

@@ -27,6 +27,8 @@ const fresh: Situation = {
   nativeState: null,
   reason: null,
   exitCode: null,
+  progress: null,
+  statusMessage: null,
   cancelOrdered: false,
   gapCount: 0,
   gapSince: null,

@@ -172,6 +172,7 @@ export const portal = async (options: PortalOptions = {}) => {
       name,
       schedulerSettings: {},
       processResults: new Set(Object.keys(options.processResults ?? {})),
+      tasks: new Map(),
       workspace: directory,
       workspaceRoots: [directory],
     }

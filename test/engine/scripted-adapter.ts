@@ -19,7 +19,7 @@ const specs = { SCRIPTED: z.strictObject({ does: z.string().default('') }) }
 type Request = SubmitRequest<typeof specs>
 type Full = Required<Scheduler<Request>>
 export type Method = keyof Full
-const OPTIONAL = ['history', 'recover', 'hold', 'release', 'listLogs', 'readLog', 'fetch', 'cleanUp'] as const
+const OPTIONAL = ['history', 'recover', 'hold', 'release', 'listLogs', 'readLog', 'fetch', 'result', 'cleanUp'] as const
 type Optional = (typeof OPTIONAL)[number]
 
 /** A job as the scripted scheduler knows it. `report` undefined: no answer mentions it. */
@@ -100,6 +100,7 @@ export const scriptedSystem = (now: () => number, options: ScriptOptions = {}) =
       return { bytes, next: from + bytes.length, end: true }
     },
     fetch: async () => [],
+    result: async () => undefined,
     cleanUp: async (refs) => ok(refs),
     ping: async () => ({}),
     info: async () => [],
