@@ -9,6 +9,7 @@ import {
   type Job,
   type JobFilter,
   type JobQuery,
+  type RunTask,
   SchedulerError,
   type Waited,
 } from '../src/index.js'
@@ -133,6 +134,60 @@ await createTelesto({ adapters: [local], mountpath: '/x' })
 await createTelesto({ adapters: [local], identify: () => ({ name: 'ada' }) })
 // @ts-expect-error an app's function that takes something else
 telesto.app('flood', { processResults: { read: (text: string) => text.length } })
+
+// Tasks: the names that the app registered, each with what its schema takes.
+const module = new URL('./analyse.js', import.meta.url)
+const lake = telesto.app('lake', {
+  tasks: {
+    plain: module,
+    analyse: { module, input: z.strictObject({ basin: z.string(), year: z.coerce.number<string>().default(1871) }) },
+    perhaps: { module, input: z.string().optional() },
+  },
+})
+const basic = { name: 'a', user: 'u', jobType: 'BASIC' } as const
+await lake.createJob({ ...basic, task: 'plain' })
+await lake.createJob({ ...basic, task: 'plain', input: [1, { a: null }], env: { A: 'b' }, tags: { a: 'b' } })
+await lake.createJob({ ...basic, task: 'analyse', input: { basin: 'nile' } })
+await lake.buildJob({ ...basic, task: 'analyse', input: { basin: 'nile', year: '1913' } })
+await lake.createJob({ ...basic, task: 'perhaps' })
+await lake.createJob({ ...basic, command: ['x'] })
+await lake.bulkCreate([{ ...basic }, { ...basic, task: 'perhaps', input: 'a' }])
+await lake.createJob({ name: 'a', user: 'u', jobType: 'CONDOR', executable: 'x' })
+// Without the declaration at hand any name compiles; it is checked when it is created.
+await telesto.app('lake').createJob({ ...basic, task: 'plain', input: 1 })
+await telesto
+  .as({ id: 'u' })
+  .app('lake')
+  .createJob({ ...basic, task: 'plain' })
+
+// @ts-expect-error a task that is not registered
+await lake.createJob({ ...basic, task: 'analyze', input: { basin: 'nile' } })
+// @ts-expect-error an input that is wrong
+await lake.createJob({ ...basic, task: 'analyse', input: { basin: 5 } })
+// @ts-expect-error an input with a typo
+await lake.createJob({ ...basic, task: 'analyse', input: { basin: 'nile', yaer: '1913' } })
+// @ts-expect-error an input that is missing
+await lake.createJob({ ...basic, task: 'analyse' })
+// @ts-expect-error what the schema puts out, and not what it takes
+await lake.createJob({ ...basic, task: 'analyse', input: { basin: 'nile', year: 1913 } })
+// @ts-expect-error an input of no task
+await lake.createJob({ ...basic, input: { basin: 'nile' } })
+// @ts-expect-error a task of a job type that runs none
+await lake.createJob({ name: 'a', user: 'u', jobType: 'CONDOR', executable: 'x', task: 'plain' })
+// @ts-expect-error an app that registered none
+await flood.createJob({ ...basic, task: 'plain' })
+// @ts-expect-error a module that is no URL
+telesto.app('lake', { tasks: { plain: './analyse.js' } })
+// @ts-expect-error a schema that is none
+telesto.app('lake', { tasks: { plain: { module, input: { basin: 'string' } } } })
+
+/** What such a module exports. */
+export const run: RunTask<{ readonly basin: string }> = async ({ basin }, task) => {
+  task.progress(0.5, basin)
+  task.message(task.directory + task.idempotencyKey)
+  task.signal.throwIfAborted()
+  return { basin }
+}
 
 // Filters know their fields and what each takes.
 const filter: JobFilter = {

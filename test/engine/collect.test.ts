@@ -273,3 +273,79 @@ test('What a function set is dropped where the job changed meanwhile: it runs ag
   expect(before).toEqual([null, null])
   expect(await p.read(job)).toMatchObject({ status: 'Complete', statusMessage: 'run 2' })
 })
+
+/** A job that has succeeded on a scheduler that can tell what it computed. */
+const computed = async (result: () => unknown, processResults?: ProcessResults): Promise<{ p: Portal; job: Job }> => {
+  const p = await portal({
+    limits: { pollSeconds: 5 },
+    script: { has: ['recover', 'result'] },
+    ...(processResults ? { processResults: { read: processResults } } : {}),
+  })
+  p.system.script.result = result
+  const job = await p.accepted(processResults ? { processResults: 'read' } : {})
+  await p.says(job, { state: 'succeeded', exitCode: 0 })
+  return { p, job }
+}
+const stored = async (p: Portal): Promise<unknown> => (await p.one('SELECT result FROM telesto_attempts')).result
+
+test('What the job computed is stored with Complete; a function sees it, and what it returns replaces it', async () => {
+  for (const [returned, kept] of [
+    [undefined, '{"mean":1.5}'],
+    [null, 'null'],
+    [{ rounded: 2 }, '{"rounded":2}'],
+  ] as const) {
+    const seen: unknown[] = []
+    const { p, job } = await computed(
+      async () => ({ mean: 1.5 }),
+      (_job, { result }) => {
+        seen.push(result)
+        return returned
+      },
+    )
+    await p.pass(15_000)
+    expect(await p.status(job)).toBe('Complete')
+    expect([seen, await stored(p)]).toEqual([[{ mean: 1.5 }], kept])
+  }
+  const { p, job } = await computed(async () => 5)
+  await p.pass(15_000)
+  expect([await p.status(job), await stored(p)]).toEqual(['Complete', '5'])
+})
+
+test('A job that computed no value has no result', async () => {
+  const { p, job } = await computed(async () => undefined)
+  await p.pass(15_000)
+  expect([await p.status(job), await stored(p)]).toEqual(['Complete', null])
+})
+
+test('A result that cannot be asked for is asked again; one that can never be stored is Error at once, cause "results"', async () => {
+  const answers: (() => unknown)[] = [
+    () => Promise.reject(new SchedulerError('unavailable', 'the link is down')),
+    () => 'here',
+  ]
+  const { p, job } = await computed(() => answers.shift()?.())
+  await p.until(async () => (await p.read(job)).waitingFor !== null)
+  expect((await p.read(job)).waitingFor).toBe('The results could not be collected: the link is down')
+  await p.pass(15_000)
+  expect([await p.status(job), await stored(p)]).toEqual(['Complete', '"here"'])
+
+  const hopeless: [() => unknown, RegExp][] = [
+    [() => 'x'.repeat(1024 * 1024 - 1), /1048577 bytes of JSON, and at most 1048576 are kept\. Write it to a file/],
+    [() => [new Date(0)], /must be JSON/],
+    [() => Promise.reject(new SchedulerError('rejected', 'the value was forgotten')), /the value was forgotten/],
+  ]
+  for (const [result, reason] of hopeless) {
+    const { p, job } = await computed(result)
+    await p.pass(15_000)
+    expect(await p.read(job)).toMatchObject({
+      status: 'Error',
+      cause: 'results',
+      reason: expect.stringMatching(reason),
+    })
+    expect([await stored(p), p.system.count('result')]).toEqual([null, 1])
+    // The administrator has put it right.
+    p.system.script.result = async () => 'short'
+    await (await p.read(job)).collectAgain()
+    await p.pass(15_000)
+    expect([await p.status(job), await stored(p)]).toEqual(['Complete', '"short"'])
+  }
+})

@@ -451,3 +451,30 @@ test('Resubmit while a poll is under way: its answer is about the old attempt, a
   expect(now).toMatchObject({ statusCode: 'SUB', attemptNumber: 2, reason: null })
   expect(p.system.jobs.get(old.token as string)?.report).toEqual({ state: 'cancelled' })
 })
+
+test('A job of an app that this process has not declared waits, holds up nobody, and can be stopped', async () => {
+  const p = await portal({ limits: { pollSeconds: 1, maxActiveJobs: 1, maxActiveJobsPerUser: 5 }, start: false })
+  const [first, second] = [await p.job(), await p.job()]
+  const flood = p.core.apps.get('flood')
+  if (!flood) throw new Error('It is declared.')
+  p.core.apps.delete('flood')
+  p.engine.start()
+  await p.pass(10_000)
+  expect(p.system.count('submit')).toBe(0)
+  expect((await p.read(first)).waitingFor).toContain('has not declared the app flood')
+  await second.stop()
+  expect(await p.status(second)).toBe('Aborted')
+
+  p.core.apps.set('tide', { ...flood, name: 'tide' })
+  await p.pass(2_000)
+  expect(p.system.count('submit')).toBe(0)
+  p.core.apps.set('flood', flood)
+  await p.pass(2_000)
+  expect(await p.status(first)).toBe('Submitted')
+
+  // What was handed over is looked after by whoever there is.
+  p.core.apps.clear()
+  await p.says(first, { state: 'running' })
+  await p.pass(5_000)
+  expect(await p.status(first)).toBe('Running')
+})
