@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:f
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test, vi } from 'vitest'
@@ -20,15 +21,16 @@ const freePort = async (): Promise<number> =>
   })
 
 /** A file inside the package, so that it imports "telesto" as a user does; checked by the compiler as a user's would be. */
-const written = async (name: string, source: string): Promise<string> => {
+const written = async (name: string, source: string, module?: string): Promise<string> => {
   const folder = path.join(root, 'dist', 'docs', name)
   mkdirSync(folder, { recursive: true })
   const file = path.join(folder, 'program.ts')
   writeFileSync(file, source)
+  if (module !== undefined) writeFileSync(path.join(folder, 'analyse.ts'), module)
   const options = {
     extends: '../../../tsconfig.json',
     compilerOptions: { rootDir: '../../..' },
-    include: ['program.ts'],
+    include: ['*.ts'],
   }
   writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify(options))
   const compiled = await run(process.execPath, [
@@ -90,4 +92,30 @@ test("the README's first screen compiles as it stands, and runs a job", async ()
   )
   const log = await fetch(`http://127.0.0.1:${port}/telesto/api/jobs/1/logs/window?name=stdout`)
   expect(await log.text()).toContain('--basin nile')
+}, 90_000)
+
+test('the task of the guide compiles as it stands, runs, and leaves its result', async () => {
+  const [module = '', server = ''] = programOf(new URL('../../docs/using.md', import.meta.url)).source.split(
+    /^(?=\/\/ server\.ts$)/m,
+  )
+  const file = await written('using', server, module)
+  const directory = emptyDirectory()
+  const running: ChildProcess = spawn(process.execPath, [file], { cwd: directory, stdio: 'inherit' })
+  onTestFinished(() => void running.kill('SIGKILL'))
+  const row = await vi.waitFor(
+    () => {
+      const database = new DatabaseSync(path.join(directory, '.telesto/telesto.db'), { readOnly: true })
+      try {
+        const found = database
+          .prepare('SELECT status_code, result FROM telesto_attempts WHERE status_code IS NOT NULL')
+          .get()
+        if (!found) throw new Error('It has not ended yet.')
+        return found
+      } finally {
+        database.close()
+      }
+    },
+    { timeout: 40_000, interval: 200 },
+  )
+  expect(row).toEqual({ status_code: 'COM', result: '{"basin":"nile","mean":1113.25}' })
 }, 90_000)
