@@ -42,37 +42,38 @@ const command = z
  * A command on this machine, run in the job's directory without a shell; or a task of the app, run in a process of its own
  * by this Node. With neither, the job's status is the app's and the callback's to set.
  */
-const options = z.strictObject({
-  /**
-   * The program and its arguments, passed on byte for byte. A program without a slash is looked for in PATH, a relative one
-   * with a slash in the job's workspace, then the app's.
-   */
-  command: command.optional(),
-  /** The name of a task that the app has registered. */
-  task: z.string().min(1).max(255).optional(),
-  /** What the task is given: JSON, or what the schema registered with it takes. */
-  input: z.unknown().optional(),
-  /** Added to the job's environment, which is otherwise only PATH, HOME, the user's name, the locale and the like. */
-  env: environment.optional(),
-  /**
-   * Files to copy into the job's directory before it starts, as relative paths: each is looked up in the job's workspace,
-   * then the app's, and keeps its path.
-   */
-  inputFiles: z
-    .array(
-      carried('An input file').refine(staysInside, {
-        error:
-          'An input file is named by a relative path without "..", looked up in the workspace of the job, then of the app.',
-      }),
-    )
-    .max(1000)
-    .optional(),
-})
-export const basicSpec = options.superRefine((spec, context) => {
-  const wrong = (field: string, message: string) => context.addIssue({ code: 'custom', message, path: [field] })
-  if (spec.command !== undefined && spec.task !== undefined)
-    wrong('task', 'A job runs a command or a task: give one of them.')
-  if (spec.input !== undefined && spec.task === undefined)
-    wrong('input', 'There is an input only for a task: name it with the option task.')
-})
+export const basicSpec = z
+  .strictObject({
+    /**
+     * The program and its arguments, passed on byte for byte. A program without a slash is looked for in PATH, a relative one
+     * with a slash in the job's workspace, then the app's.
+     */
+    command: command.optional(),
+    /** The name of a task that the app has registered. */
+    task: z.string().min(1).max(255).optional(),
+    /** What the task is given: JSON, or what the schema registered with it takes. */
+    input: z.unknown().optional(),
+    /** Added to the job's environment, which is otherwise only PATH, HOME, the user's name, the locale and the like. */
+    env: environment.optional(),
+    /**
+     * Files to copy into the job's directory before it starts, as relative paths: each is looked up in the job's workspace,
+     * then the app's, and keeps its path.
+     */
+    inputFiles: z
+      .array(
+        carried('An input file').refine(staysInside, {
+          error:
+            'An input file is named by a relative path without "..", looked up in the workspace of the job, then of the app.',
+        }),
+      )
+      .max(1000)
+      .optional(),
+  })
+  .superRefine((spec, context) => {
+    const wrong = (field: string, message: string) => context.addIssue({ code: 'custom', message, path: [field] })
+    if (spec.command !== undefined && spec.task !== undefined)
+      wrong('task', 'A job runs a command or a task: give one of them.')
+    if (spec.input !== undefined && spec.task === undefined)
+      wrong('input', 'There is an input only for a task: name it with the option task.')
+  })
 export type BasicSpec = z.output<typeof basicSpec>

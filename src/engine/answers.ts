@@ -37,7 +37,10 @@ const MAX_TEXT = 8192
 
 const text = (value: unknown, field: string): string | undefined => {
   if (value === undefined) return undefined
-  return typeof value === 'string' ? value.slice(0, MAX_TEXT).toWellFormed() : garbage(`${field} is no string`)
+  // Without NUL, which not every database can keep.
+  return typeof value === 'string'
+    ? value.slice(0, MAX_TEXT).replaceAll('\0', '').toWellFormed()
+    : garbage(`${field} is no string`)
 }
 const time = (value: unknown, field: string): Date | undefined => {
   if (value === undefined) return undefined
@@ -86,8 +89,7 @@ const fraction = (value: unknown): number | undefined => {
 }
 
 /** What a job itself has to say is shown, so it is made fit for that rather than refused. */
-const words = (value: unknown): string | undefined =>
-  text(value, 'statusMessage')?.replaceAll('\0', '').slice(0, 2048).toWellFormed()
+const words = (value: unknown): string | undefined => text(value, 'statusMessage')?.slice(0, 2048).toWellFormed()
 
 const jobReport = (value: unknown): JobReport => {
   const one = object(value)

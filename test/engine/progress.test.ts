@@ -25,6 +25,10 @@ test('progress and message are stored when they change, told in one event, and r
     { kind: 'progress', statusMessage: 'step 1 of 3', progress: 0.3333 },
     { kind: 'progress', statusMessage: 'x'.repeat(2048) },
   ])
+  // Not every database keeps NUL, and a reason that cannot be written would be written again for ever.
+  await p.says(job, { state: 'running', message: 'on\0 node 7' })
+  await p.pass(10_000)
+  expect(await p.read(job)).toMatchObject({ reason: 'on node 7' })
   await p.says(job, { state: 'succeeded', exitCode: 0, progress: 1 })
   await p.pass(10_000)
   expect(await p.read(job)).toMatchObject({ status: 'Complete', progress: 1 })
