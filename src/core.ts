@@ -1,10 +1,10 @@
-import type { z } from 'zod'
 import type { Access } from './access.js'
 import type { Logger } from './adapter.js'
 import type { Clock } from './clock.js'
 import type { Connections } from './connections.js'
 import type { CustomStatuses } from './custom-statuses.js'
 import { TelestoError } from './errors.js'
+import type { Task } from './options.js'
 import type { Pokes } from './pokes.js'
 import type { Polled } from './polled.js'
 import type { Questions } from './questions.js'
@@ -20,12 +20,6 @@ export interface SchedulerSettingDeclaration {
   readonly description?: string
   /** Shown to the administrator as missing while nothing is assigned. */
   readonly required?: boolean
-}
-
-/** A task as it was registered: where its module is, and the schema of its input; undefined: any JSON. */
-export interface Task {
-  readonly module: string
-  readonly input: z.ZodType | undefined
 }
 
 /** An app as it was declared in this process. */

@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { type JobOptions, RESERVED_OPTIONS } from './adapter.js'
-import type { App } from './core.js'
 import { TelestoError } from './errors.js'
 import { firstIssue, type JobType, type Registry } from './registry.js'
 
@@ -113,13 +112,25 @@ export interface CheckedOptions {
   readonly task: string | null
 }
 
+/** A task as it was registered: where its module is, and the schema of its input; undefined: any JSON. */
+export interface Task {
+  readonly module: string
+  readonly input: z.ZodType | undefined
+}
+
+/** An app, as far as tasks are concerned. */
+interface WithTasks {
+  readonly name: string
+  readonly tasks: ReadonlyMap<string, Task>
+}
+
 /**
  * Validates what createJob was given: the common options by Telesto, the rest by the schema of the job type, and the input of a
  * task by what the app registered with it.
  */
 export const checkOptions = (
   registry: Registry,
-  app: App,
+  app: WithTasks,
   options: JobOptions & { readonly jobType: string },
 ): CheckedOptions => {
   if (typeof options !== 'object' || options === null) {
@@ -153,7 +164,7 @@ export const checkOptions = (
 }
 
 /** The task that a spec names, and the spec with what the schema of its input puts out. */
-const withTask = (app: App, spec: unknown): { readonly task: string | null; readonly spec: unknown } => {
+const withTask = (app: WithTasks, spec: unknown): { readonly task: string | null; readonly spec: unknown } => {
   const name = (spec as { readonly task?: unknown } | null)?.task
   if (typeof name !== 'string') return { task: null, spec }
   const task = app.tasks.get(name)

@@ -192,7 +192,7 @@ describe('the stream of a job', () => {
     // It shows the other parent too now.
     await later.updateStatus('Paused')
     await stream.until('Paused')
-    for (const ids of ['1-6', 'x'])
+    for (const ids of ['1-601', 'x'])
       expect((await portal.ask(`/telesto/events?job=${child.id}&ids=${ids}`, { as: 'ada' })).status).toBe(400)
   })
 

@@ -1,3 +1,8 @@
+import { TelestoError } from '../../errors.js'
+
+/** A page may show so many rows, and hold so many in its stream's address. */
+export const MAX_SHOWN = 600
+
 /** Ids as a short text, "7,12-40": which rows a page shows travels in the address of its stream. */
 export const writeIds = (ids: readonly number[]): string => {
   const ranges: [number, number][] = []
@@ -19,4 +24,11 @@ export const readIds = (text: string, max: number): readonly number[] | undefine
     for (let id = from; id <= to; id += 1) ids.push(id)
   }
   return ids
+}
+
+/** What a stream's address says that its page shows. Throws `invalid`. */
+export const shownIds = (text: string): readonly number[] => {
+  const ids = readIds(text, MAX_SHOWN)
+  if (ids) return ids
+  throw new TelestoError('invalid', `ids: must name at most ${MAX_SHOWN} jobs, like 1-20,25.`, { field: 'ids' })
 }

@@ -1,21 +1,14 @@
-import { TelestoError } from '../../errors.js'
 import type { Job } from '../../job.js'
 import type { Links } from '../links.js'
 import { jobGone, jobNews } from '../pages/job.js'
-import { readJobData, SHOWN_PARENTS, watchedParents } from '../pages/job-data.js'
+import { readJobData, watchedParents } from '../pages/job-data.js'
 import type { Changes } from './batch.js'
-import { readIds } from './ids.js'
+import { shownIds } from './ids.js'
 import type { LiveView } from './live.js'
 
 /** The page of one job. `ids`: the parents that it shows while it waits for them. */
 export const jobView = (links: Links, { id, parents }: Pick<Job, 'id' | 'parents'>, ids: string): LiveView => {
-  const given = readIds(ids, SHOWN_PARENTS)
-  if (!given) {
-    throw new TelestoError('invalid', `ids: must name at most ${SHOWN_PARENTS} parents of the job, like 1-3,25.`, {
-      field: 'ids',
-    })
-  }
-  let watched: readonly number[] = given.filter((parent) => parents.includes(parent))
+  let watched: readonly number[] = shownIds(ids).filter((parent) => parents.includes(parent))
   const concerns = (changes: Changes): boolean => changes.has(id) || watched.some((parent) => changes.has(parent))
   return {
     shows: (changes) => (concerns(changes) ? [id] : []),

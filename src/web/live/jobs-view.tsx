@@ -1,4 +1,3 @@
-import { TelestoError } from '../../errors.js'
 import type { Job } from '../../job.js'
 import type { EventKind } from '../../store/events.js'
 import type { Links } from '../links.js'
@@ -7,23 +6,17 @@ import { JobRow, rowId } from '../pages/job-row.js'
 import { ListLinks } from '../pages/list-links.js'
 import { Partial, render } from '../pages/partial.js'
 import type { Batch, Changes } from './batch.js'
-import { readIds } from './ids.js'
+import { MAX_SHOWN, shownIds } from './ids.js'
 import type { LiveView } from './live.js'
 import type { News } from './sink.js'
 
 /** So many new rows come one by one; more, and the page reads its list again. */
 const MAX_INSERTED = 20
-/** A page may show so many rows, and hold so many in its stream's address. */
-const MAX_SHOWN = 600
 
 /** A page of a list: its rows are kept as they are now, and what is new and matches comes on top or is told of. */
 export const jobsView = (links: Links, search: string, params: ListParams, ids: string): LiveView => {
-  const first = readIds(ids, MAX_SHOWN)
-  if (!first) {
-    throw new TelestoError('invalid', `ids: must name at most ${MAX_SHOWN} jobs, like 1-20,25.`, { field: 'ids' })
-  }
   const list = new ListLinks(links.jobs, search)
-  const shown = new Set(first)
+  const shown = new Set(shownIds(ids))
   const missed = new Set<number>()
   let stale = false
 

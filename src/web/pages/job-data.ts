@@ -9,7 +9,7 @@ import type { Links } from '../links.js'
 import type { Possible } from '../possible.js'
 
 /** A job may have thousands of parents. */
-export const SHOWN_PARENTS = 5
+const SHOWN_PARENTS = 5
 
 /** All that the page of a job shows. Its log is read by the page itself: that one question may have to wait. */
 export interface JobData {
