@@ -1,6 +1,6 @@
 /** What a migration may use: one open transaction of the database that is migrated. */
 export interface MigrationContext {
-  readonly dialect: 'sqlite'
+  readonly dialect: 'sqlite' | 'postgres'
   run(sql: string): Promise<void>
 }
 

@@ -1,4 +1,5 @@
 import { type Condition, condition, type JobFilter } from './filters.js'
+import type { Database } from './store/database.js'
 
 /** A person, as the host's `identify(req)` tells. */
 export interface User {
@@ -45,13 +46,13 @@ export interface Access {
 
 /** The filters, bounded by what this viewer sees; null: nothing at all. */
 export const visibleTo = (
-  access: Access,
+  { access, database }: { readonly access: Access; readonly database: Pick<Database, 'dialect'> },
   viewer: Viewer,
   filters: readonly JobFilter[],
   excluded: readonly JobFilter[] = [],
 ): Condition | null => {
   const visible = viewer ? access.visible(viewer.user) : {}
-  return visible === null ? null : condition([...filters, visible], excluded)
+  return visible === null ? null : condition(database.dialect, [...filters, visible], excluded)
 }
 
 /** Owner, member of one of the job's groups, admin. */

@@ -1,6 +1,7 @@
 import { TelestoError } from './errors.js'
 import { statusCodeOf } from './status.js'
 import type { Value } from './store/database.js'
+import { type DialectName, dialects } from './store/dialect.js'
 
 type OneOrMany<T> = T | readonly T[]
 type Json = string | number | boolean | null
@@ -55,7 +56,13 @@ export interface Union {
   readonly rest: Condition
 }
 
-type Make = (value: unknown, field: string, bind: (value: Value) => string) => string
+/** The statement that a condition becomes part of. */
+interface Statement {
+  readonly dialect: (typeof dialects)[DialectName]
+  bind(value: Value): string
+}
+
+type Make = (value: unknown, field: string, statement: Statement) => string
 
 const COLUMNS: Readonly<Record<string, string>> = {
   app: 'j.app',
@@ -73,8 +80,8 @@ const TIMES: Readonly<Record<Time, string>> = {
 }
 
 const text = (value: unknown, field: string): string => {
-  if (typeof value === 'string') return value
-  throw new TelestoError('invalid', `The filter ${field} takes a string.`, { field })
+  if (typeof value === 'string' && !value.includes('\0')) return value
+  throw new TelestoError('invalid', `The filter ${field} takes a string without NUL characters.`, { field })
 }
 /** Safe in SQL as it is: a list of ids may be longer than a statement can have parameters. */
 const integer = (value: unknown, field: string): string => {
@@ -94,15 +101,15 @@ const among = (column: string, values: readonly string[]): string =>
 /** The longest text that is looked for within another. */
 const MAX_CONTAINED = 10_000
 const escapeLike = (value: string): string => value.replace(/[\\%_]/g, (char) => `\\${char}`)
-const contains = (column: string, value: unknown, field: string, bind: (value: Value) => string): string => {
+const contains = (column: string, value: unknown, field: string, { bind, dialect }: Statement): string => {
   const part = text(value, field)
-  if (part.length <= MAX_CONTAINED) return `${column} LIKE ${bind(`%${escapeLike(part)}%`)} ESCAPE '\\'`
+  if (part.length <= MAX_CONTAINED) return dialect.like(column, bind(`%${escapeLike(part)}%`))
   throw new TelestoError('invalid', `The filter ${field} looks for at most ${MAX_CONTAINED} characters.`, { field })
 }
 
-const jsonPath = (path: string, field: string): string => {
+const jsonPath = (path: string, field: string): readonly string[] => {
   const parts = path.split('.')
-  if (parts.every((part) => /^[\w-]{1,255}$/.test(part))) return `$${parts.map((part) => `."${part}"`).join('')}`
+  if (parts.every((part) => /^[\w-]{1,255}$/.test(part))) return parts
   throw new TelestoError(
     'invalid',
     `The path ${JSON.stringify(path)} of ${field} is not one of names joined by dots; a name has letters, digits, _ and -.`,
@@ -122,7 +129,7 @@ const makers: Readonly<Record<string, Make>> = {
       'j.id',
       many(value).map((id) => integer(id, field)),
     ),
-  status: (value, field, bind) => {
+  status: (value, field, { bind }) => {
     const custom: string[] = []
     const codes: string[] = []
     for (const status of many(value)) {
@@ -136,42 +143,45 @@ const makers: Readonly<Record<string, Make>> = {
     ]
     return tests.length === 0 ? 'FALSE' : tests.join(' OR ')
   },
-  groups: (value, field, bind) => {
+  groups: (value, field, { bind }) => {
     const names = many(value).map((group) => bind(text(group, field)))
     return `j.id IN (SELECT g.job_id FROM telesto_groups g WHERE ${among('g.name', names)})`
   },
-  tags: (value, field, bind) =>
+  tags: (value, field, { bind }) =>
     all(
       entries(value, field).map(
         ([name, tag]) =>
-          `j.id IN (SELECT t.job_id FROM telesto_tags t WHERE t.name = ${bind(name)} AND t.value = ${bind(text(tag, `${field}.${name}`))})`,
+          `j.id IN (SELECT t.job_id FROM telesto_tags t WHERE t.name = ${bind(text(name, field))} AND t.value = ${bind(text(tag, `${field}.${name}`))})`,
       ),
     ),
   parentId: (value, field) => {
     const ids = many(value).map((id) => integer(id, field))
     return `j.id IN (SELECT p.job_id FROM telesto_parents p WHERE ${among('p.parent_id', ids)})`
   },
-  extendedProperties: (value, field, bind) =>
+  extendedProperties: (value, field, { bind, dialect }) =>
     all(
       entries(value, field).map(
         ([path, at]) =>
-          `COALESCE(j.extended_properties -> ${bind(jsonPath(path, field))}, 'null') = ${bind(jsonValue(at, `${field}.${path}`))}`,
+          `COALESCE(${dialect.jsonAt('j.extended_properties', jsonPath(path, field), bind)}, 'null') = ${bind(jsonValue(at, `${field}.${path}`))}`,
       ),
     ),
-  extendedPropertiesContains: (value, field, bind) =>
+  extendedPropertiesContains: (value, field, statement) =>
     all(
-      entries(value, field).map(([path, part]) =>
-        contains(`j.extended_properties ->> ${bind(jsonPath(path, field))}`, part, `${field}.${path}`, bind),
-      ),
+      entries(value, field).map(([path, part]) => {
+        const at = statement.dialect.textAt('j.extended_properties', jsonPath(path, field), statement.bind)
+        return contains(at, part, `${field}.${path}`, statement)
+      }),
     ),
-  or: (value, field, bind) => {
+  or: (value, field, statement) => {
     if (!Array.isArray(value)) throw new TelestoError('invalid', 'The filter or takes an array of filters.', { field })
-    return value.length === 0 ? 'FALSE' : value.map((filter: unknown) => `(${conjunction(filter, bind)})`).join(' OR ')
+    return value.length === 0
+      ? 'FALSE'
+      : value.map((filter: unknown) => `(${conjunction(filter, statement)})`).join(' OR ')
   },
   ...Object.fromEntries(
     Object.entries(COLUMNS).map(([name, column]): [string, Make] => [
       name,
-      (value, field, bind) =>
+      (value, field, { bind }) =>
         among(
           column,
           many(value).map((one) => bind(text(one, field))),
@@ -181,14 +191,14 @@ const makers: Readonly<Record<string, Make>> = {
   ...Object.fromEntries(
     (['name', 'description', 'user'] as const).map((name): [string, Make] => [
       `${name}Contains`,
-      (value, field, bind) => contains(COLUMNS[name] as string, value, field, bind),
+      (value, field, statement) => contains(COLUMNS[name] as string, value, field, statement),
     ]),
   ),
   ...Object.fromEntries(
     Object.entries(TIMES).flatMap(([name, column]): [string, Make][] =>
       [['After', '>'] as const, ['Before', '<'] as const].map(([suffix, operator]) => [
         `${name}${suffix}`,
-        (value, field, bind) => {
+        (value, field, { bind }) => {
           if (value instanceof Date && !Number.isNaN(value.getTime()))
             return `${column} ${operator} ${bind(value.getTime())}`
           throw new TelestoError('invalid', `The filter ${field} takes a Date.`, { field })
@@ -205,13 +215,13 @@ const not = (test: string): string => `NOT COALESCE((${test}), FALSE)`
 /** By a Map: "constructor" is no filter, and what a filter is called may come from outside. */
 const MAKERS: ReadonlyMap<string, Make> = new Map(Object.entries(makers))
 
-const conjunction = (filter: unknown, bind: (value: Value) => string): string => {
+const conjunction = (filter: unknown, statement: Statement): string => {
   if (typeof filter !== 'object' || filter === null || Array.isArray(filter)) {
     throw new TelestoError('invalid', 'A filter is an object: { status: "Running" }.', { field: 'filter' })
   }
-  return all(Object.entries(filter).map(([field, value]) => test(field, value, bind)))
+  return all(Object.entries(filter).map(([field, value]) => test(field, value, statement)))
 }
-const test = (field: string, value: unknown, bind: (value: Value) => string): string => {
+const test = (field: string, value: unknown, statement: Statement): string => {
   const make = MAKERS.get(field)
   const contrary = field.endsWith('Ne') && field !== 'orNe' ? MAKERS.get(field.slice(0, -2)) : undefined
   if (!make && !contrary) {
@@ -221,25 +231,33 @@ const test = (field: string, value: unknown, bind: (value: Value) => string): st
   if (value === undefined) {
     throw new TelestoError('invalid', `The filter ${field} is undefined. Give it a value, or leave it out.`, { field })
   }
-  return make ? `(${make(value, field, bind)})` : not((contrary as Make)(value, field, bind))
+  return make ? `(${make(value, field, statement)})` : not((contrary as Make)(value, field, statement))
 }
 const known = [...MAKERS.keys()].sort().join(', ')
 /** So many values in all filters of a query; ids do not count. */
 const MAX_VALUES = 5000
 
 /** All of `filters` and none of `excluded`, as SQL over telesto_jobs j. Throws TelestoError `unknown_field` or `invalid`. */
-export const condition = (filters: readonly JobFilter[], excluded: readonly JobFilter[] = []): Condition => {
-  const whole = conditionOf(filters, excluded)
-  const union = unionOf(filters, excluded)
+export const condition = (
+  dialect: DialectName,
+  filters: readonly JobFilter[],
+  excluded: readonly JobFilter[] = [],
+): Condition => {
+  const whole = conditionOf(dialect, filters, excluded)
+  const union = unionOf(dialect, filters, excluded)
   return union ? { ...whole, union } : whole
 }
 
-const conditionOf = (filters: readonly JobFilter[], excluded: readonly JobFilter[]): Condition => {
+const conditionOf = (
+  dialect: DialectName,
+  filters: readonly JobFilter[],
+  excluded: readonly JobFilter[],
+): Condition => {
   const params: Value[] = []
-  const bind = (value: Value): string => `$${params.push(value)}`
+  const statement: Statement = { dialect: dialects[dialect], bind: (value) => `$${params.push(value)}` }
   const tests = [
-    ...filters.map((filter) => conjunction(filter, bind)),
-    ...excluded.map((filter) => not(conjunction(filter, bind))),
+    ...filters.map((filter) => conjunction(filter, statement)),
+    ...excluded.map((filter) => not(conjunction(filter, statement))),
   ].filter((sql) => sql !== 'TRUE')
   if (params.length > MAX_VALUES) {
     throw new TelestoError('invalid', `The filters name more than ${MAX_VALUES} values.`, { field: 'filter' })
@@ -251,7 +269,11 @@ const conditionOf = (filters: readonly JobFilter[], excluded: readonly JobFilter
 const MAX_SOURCES = 50
 
 /** What a viewer sees (their own jobs or those of their groups), or the jobs of groups: each source has its index. */
-const unionOf = (filters: readonly JobFilter[], excluded: readonly JobFilter[]): Union | undefined => {
+const unionOf = (
+  dialect: DialectName,
+  filters: readonly JobFilter[],
+  excluded: readonly JobFilter[],
+): Union | undefined => {
   // A few jobs by their ids are looked at one by one.
   if (filters.some((filter) => filter.id !== undefined || filter.parentId !== undefined)) return undefined
   for (const field of ['groups', 'or'] as const) {
@@ -259,7 +281,7 @@ const unionOf = (filters: readonly JobFilter[], excluded: readonly JobFilter[]):
       const sources = field in filter ? sourcesOf(field === 'or' ? filter.or : [{ groups: filter.groups }]) : undefined
       if (!sources || sources.users.length + sources.groups.length > MAX_SOURCES) continue
       const { [field]: _, ...others } = filter
-      return { ...sources, rest: conditionOf(filters.with(index, others), excluded) }
+      return { ...sources, rest: conditionOf(dialect, filters.with(index, others), excluded) }
     }
   }
   return undefined

@@ -82,7 +82,7 @@ export class Job extends JobPicture {
 
   /** Reads the job again; unsaved changes are dropped. Throws `not_found` where it was deleted, or is no longer visible. */
   async refresh(): Promise<void> {
-    const where = visibleTo(this.core.access, this.viewer, [{ id: this.id }])
+    const where = visibleTo(this.core, this.viewer, [{ id: this.id }])
     const page = { order: 'id', descending: false, offset: 0, limit: 1 } as const
     this.#show(where ? (await findJobs(this.core.database, where, page))[0] : undefined)
   }

@@ -23,7 +23,13 @@ export const prose = (max: number) =>
     .refine(wellFormed, 'must be well-formed Unicode: it holds half of a surrogate pair')
     .meta({ pattern: '^[^\\u0000]*$' })
 
-/** The value as JSON text; throws TelestoError `invalid` for what JSON cannot carry unchanged (dates, undefined, NaN, cycles). */
+/** What JSON spells as an escape and no database stores as text: NUL, and half of a surrogate pair. */
+const UNSTORABLE = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f]..)/
+
+/**
+ * The value as JSON text; throws TelestoError `invalid` for what JSON cannot carry unchanged (dates, undefined, NaN, cycles),
+ * and for texts that no database stores.
+ */
 export const toJson = (value: unknown, field: string): string => {
   const wrong = (cause?: unknown) =>
     new TelestoError(
@@ -41,6 +47,15 @@ export const toJson = (value: unknown, field: string): string => {
     throw wrong(error)
   }
   if (json === undefined || !isDeepStrictEqual(JSON.parse(json), value)) throw wrong()
+  if (UNSTORABLE.test(json)) {
+    throw new TelestoError(
+      'invalid',
+      `${field} must have no NUL character, and no half of a surrogate pair, in its texts.`,
+      {
+        field,
+      },
+    )
+  }
   return json
 }
 

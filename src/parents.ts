@@ -16,7 +16,7 @@ const CHUNK = 500
  * (`unknown_parent`).
  */
 export const checkParents = async (
-  core: Pick<Core, 'access'>,
+  core: Pick<Core, 'access' | 'database'>,
   viewer: Viewer,
   reader: Reader,
   job: Pick<NewJob, 'app' | 'jobType' | 'needsScheduler' | 'parents' | 'after'>,
@@ -28,7 +28,7 @@ export const checkParents = async (
     })
   }
   if (parents.length === 0) return
-  const where = visibleTo(core.access, viewer, [{ id: parents, app }])
+  const where = visibleTo(core, viewer, [{ id: parents, app }])
   const page = { order: 'id', descending: false, offset: 0, limit: null } as const
   const found = new Set(where ? await findJobIds(reader, where, page) : [])
   const missing = parents.find((id) => !found.has(id))
@@ -44,7 +44,7 @@ export const checkParents = async (
  * cycle at the same moment, the second one is refused.
  */
 export const checkNewParents = async (
-  core: Pick<Core, 'access'>,
+  core: Pick<Core, 'access' | 'database'>,
   viewer: Viewer,
   tx: Transaction,
   row: JobRow,

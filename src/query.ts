@@ -49,7 +49,7 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
     this.#core = core
     this.#viewer = viewer
     this.#plan = Object.keys(filter).length === 0 ? plan : { ...plan, filters: [...plan.filters, filter] }
-    condition(this.#plan.filters, this.#plan.excluded)
+    condition(core.database.dialect, this.#plan.filters, this.#plan.excluded)
   }
 
   /** Only jobs for which all of this holds. */
@@ -239,7 +239,7 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
 
   /** null: this viewer sees nothing. */
   #where(): Condition | null {
-    return visibleTo(this.#core.access, this.#viewer, this.#plan.filters, this.#plan.excluded)
+    return visibleTo(this.#core, this.#viewer, this.#plan.filters, this.#plan.excluded)
   }
 
   get #page(): Page {

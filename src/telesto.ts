@@ -22,7 +22,7 @@ import { createRegistry } from './registry.js'
 import { createReportTokens, loadReportKey } from './report-token.js'
 import * as schedulers from './schedulers.js'
 import type { StatusClass } from './status.js'
-import { openDatabase } from './store/open.js'
+import { DATABASE_FILE, openDatabase } from './store/open.js'
 import { localTransport } from './transport/local.js'
 import { UserView } from './user-view.js'
 import { createWaiting } from './waiting.js'
@@ -44,6 +44,16 @@ export interface TelestoOptions<A extends readonly Adapter[]> {
   readonly customStatuses?: Readonly<Record<string, StatusClass>>
   /** Where the database, the key of reports and the jobs' directories live. @defaultValue '.telesto' */
   readonly directory?: string
+  /**
+   * A PostgreSQL database, which any number of processes and machines may share: 'postgres://user:password@host:5432/name'.
+   * Needs the package pg. @defaultValue a SQLite file in `directory`
+   */
+  readonly database?: string
+  /**
+   * Whether a database of an older version is brought up to date (a file after a copy), or refused with `database_too_old`.
+   * @defaultValue true for the SQLite file; false for `database`, which is for `telesto migrate`
+   */
+  readonly migrate?: boolean
   /** The address under which the world reaches the router: 'https://portal.example/telesto'. Without it jobs cannot report. */
   readonly url?: string
   /** Where the router is mounted, when there is no `url`. @defaultValue '/telesto' */
@@ -95,6 +105,8 @@ const optionsSchema = z.strictObject({
   may: z.custom<Access['may']>((value) => typeof value === 'function', 'must be a function').optional(),
   customStatuses: customStatusesSchema.optional(),
   directory: z.string().min(1).optional(),
+  database: z.string().optional(),
+  migrate: z.boolean().optional(),
   url: z.url({ protocol: /^https?$/, message: 'must be an http or https address' }).optional(),
   mountPath: z
     .string()
@@ -268,7 +280,12 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
   const clock = options.clock ?? systemClock
   const directory = path.resolve(checked.directory ?? '.telesto')
   const registry = createRegistry(options.adapters)
-  const database = await openDatabase({ file: path.join(directory, 'telesto.db'), clock, log })
+  const database = await openDatabase({
+    ...(checked.database === undefined ? { file: path.join(directory, DATABASE_FILE) } : { url: checked.database }),
+    ...(checked.migrate === undefined ? {} : { migrate: checked.migrate }),
+    clock,
+    log,
+  })
   try {
     const unread = (what: string) => (error: unknown) => log.warn({ error: String(error) }, `${what} could not be read`)
     const feed = createEventFeed(database, clock, unread('events'))

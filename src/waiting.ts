@@ -246,7 +246,7 @@ type Reading = Pick<Parts, 'database' | 'access'>
 
 /** Reads these jobs, as far as the viewer sees them, `CHUNK` of them in one go. */
 const inChunks = async <T>(
-  { access }: Pick<Reading, 'access'>,
+  reading: Reading,
   viewer: Viewer,
   ids: readonly number[],
   filters: readonly JobFilter[],
@@ -254,7 +254,7 @@ const inChunks = async <T>(
 ): Promise<T[]> => {
   const found: T[] = []
   for (let start = 0; start < ids.length; start += CHUNK) {
-    const where = visibleTo(access, viewer, [...filters, { id: ids.slice(start, start + CHUNK) }])
+    const where = visibleTo(reading, viewer, [...filters, { id: ids.slice(start, start + CHUNK) }])
     if (where) found.push(...(await read(where)))
   }
   return found

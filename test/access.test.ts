@@ -210,7 +210,7 @@ describe('where the host decides', () => {
     expect(theirs.can('read')).toBe(true)
     await job.refresh()
     expect([job.status, job.name]).toEqual(['Submitted', 'a job'])
-    expect(host.count('telesto_audit', `job_id = ${job.id}`)).toBe(0)
+    expect(await host.count('telesto_audit', `job_id = ${job.id}`)).toBe(0)
   })
   test('bulk actions are forbidden as a whole where one job is', async () => {
     const { app, as } = await anApp()
@@ -221,7 +221,7 @@ describe('where the host decides', () => {
     expect(await as('bob').query().filter({ user: 'bob' }).update({ name: 'mine' })).toBe(1)
     expect(await as('bob').query().filter({ user: 'bob' }).delete()).toBe(1)
     expect(
-      host.sql(`SELECT user_id, action FROM telesto_audit WHERE app = '${app.app}' AND job_id > 0 ORDER BY id`),
+      await host.sql(`SELECT user_id, action FROM telesto_audit WHERE app = '${app.app}' AND job_id > 0 ORDER BY id`),
     ).toEqual([
       { user_id: 'bob', action: 'edit' },
       { user_id: 'bob', action: 'delete' },

@@ -60,18 +60,18 @@ const standing = async (text: string, jobType: 'SCRIPTED' | 'BASIC'): Promise<Jo
   if (status === 'NEW') return job
   await job.execute()
   const settled = ['COM', 'ERR', 'ABT', 'VCP', 'RES'].includes(status)
-  shared.set(job, { status_code: status, cause: more === 'results' ? 'results' : null })
-  shared.setAttempt(job, {
+  await shared.set(job, { status_code: status, cause: more === 'results' ? 'results' : null })
+  await shared.setAttempt(job, {
     native_id: status === 'PEN' || jobType === 'BASIC' ? null : `n${job.id}`,
     handed_over_at: status === 'PEN' || jobType === 'BASIC' ? null : 1,
     live: settled ? 0 : 1,
     ended: settled ? 1 : 0,
     order_name: status === 'PEN' && jobType === 'SCRIPTED' ? 'submit' : null,
   })
-  if (more !== undefined && more !== 'results') shared.setAttempt(job, { order_name: ORDER[more] })
+  if (more !== undefined && more !== 'results') await shared.setAttempt(job, { order_name: ORDER[more] })
   if (more === 'uncertain') {
     const order_error = 'submission uncertain: the scheduler may or may not have the job.'
-    shared.setAttempt(job, { handed_over_at: 1, order_error })
+    await shared.setAttempt(job, { handed_over_at: 1, order_error })
   }
   await job.refresh()
   return job
@@ -97,7 +97,9 @@ describe('which status allows which action', () => {
     expect(job.can(action)).toBe(allowed)
     if (allowed) {
       await DO[action](job)
-      expect(shared.count('telesto_events', `job_id = ${job.id} AND kind IN ('order', 'deleted')`)).toBeGreaterThan(0)
+      expect(
+        await shared.count('telesto_events', `job_id = ${job.id} AND kind IN ('order', 'deleted')`),
+      ).toBeGreaterThan(0)
       return
     }
     const error = await refusal(() => DO[action](job))
@@ -118,7 +120,7 @@ describe('what an action asks of the engine', () => {
     const job = await standing(status, 'SCRIPTED')
     await DO[action](job)
     expect([job.statusCode, job.order]).toEqual([status, order])
-    const [event] = shared.sql(
+    const [event] = await shared.sql(
       `SELECT data FROM telesto_events WHERE job_id = ${job.id} AND kind = 'order' ORDER BY id DESC`,
     )
     expect(JSON.parse(String(event?.data))).toEqual({ order })
@@ -131,7 +133,7 @@ describe('what an action asks of the engine', () => {
       const job = await standing(text, 'SCRIPTED')
       await job.collectAgain()
       expect([job.statusCode, job.cause]).toEqual([expected, null])
-      expect(shared.count('telesto_attempts', `job_id = ${job.id} AND collect_due_at IS NOT NULL`)).toBe(1)
+      expect(await shared.count('telesto_attempts', `job_id = ${job.id} AND collect_due_at IS NOT NULL`)).toBe(1)
     }
   })
   test('each is written down with who asked', async () => {
@@ -141,10 +143,10 @@ describe('what an action asks of the engine', () => {
     await hers?.pause()
     await hers?.stop()
     await hers?.updateStatus('Watched')
-    expect(shared.sql(`SELECT user_id, action, app FROM telesto_audit WHERE job_id = ${job.id} ORDER BY id`)).toEqual(
-      ['pause', 'stop', 'updateStatus'].map((action) => ({ user_id: 'ada', action, app: job.app })),
-    )
-    const events = shared.sql(
+    expect(
+      await shared.sql(`SELECT user_id, action, app FROM telesto_audit WHERE job_id = ${job.id} ORDER BY id`),
+    ).toEqual(['pause', 'stop', 'updateStatus'].map((action) => ({ user_id: 'ada', action, app: job.app })))
+    const events = await shared.sql(
       `SELECT data FROM telesto_events WHERE job_id = ${job.id} AND kind IN ('order', 'label') ORDER BY id`,
     )
     expect(events.slice(1).map((event) => JSON.parse(String(event.data)).by)).toEqual(['ada', 'ada', 'ada'])

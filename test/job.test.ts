@@ -19,14 +19,14 @@ const accepted = async (statusCode: string, columns = {}): Promise<Job> => {
   const job = await (await anApp()).createJob(SCRIPTED)
   await job.execute()
   const settled = ['COM', 'ERR', 'ABT', 'VCP'].includes(statusCode)
-  shared.setAttempt(job, {
+  await shared.setAttempt(job, {
     native_id: `n${job.id}`,
     handed_over_at: 1,
     order_name: null,
     live: settled ? 0 : 1,
     ended: settled ? 1 : 0,
   })
-  shared.set(job, { status_code: statusCode, ...columns })
+  await shared.set(job, { status_code: statusCode, ...columns })
   await job.refresh()
   return job
 }
@@ -54,10 +54,10 @@ describe('save', () => {
   test('does not undo what the engine wrote meanwhile', async () => {
     const job = await accepted('RUN')
     job.description = 'edited'
-    shared.set(job, { status_code: 'COM', status_version: 99 })
+    await shared.set(job, { status_code: 'COM', status_version: 99 })
     await job.save()
     expect([job.status, job.description]).toEqual(['Complete', 'edited'])
-    expect(shared.sql(`SELECT status_version AS v FROM telesto_jobs WHERE id = ${job.id}`)).toEqual([{ v: 99 }])
+    expect(await shared.sql(`SELECT status_version AS v FROM telesto_jobs WHERE id = ${job.id}`)).toEqual([{ v: 99 }])
   })
   test('stores changes of extendedProperties at any depth', async () => {
     const job = await created()
@@ -74,18 +74,18 @@ describe('save', () => {
   })
   test('without a change writes nothing, and tells nobody', async () => {
     const job = await created()
-    const events = shared.count('telesto_events', `job_id = ${job.id}`)
+    const events = await shared.count('telesto_events', `job_id = ${job.id}`)
     job.extendedProperties.a = 1
     delete job.extendedProperties.a
     await job.save()
-    expect(shared.count('telesto_events', `job_id = ${job.id}`)).toBe(events)
+    expect(await shared.count('telesto_events', `job_id = ${job.id}`)).toBe(events)
   })
   test('tells which fields were edited', async () => {
     const job = await created()
     job.name = 'b'
     job.tags = {}
     await job.save()
-    const [event] = shared.sql(`SELECT data FROM telesto_events WHERE job_id = ${job.id} AND kind = 'edited'`)
+    const [event] = await shared.sql(`SELECT data FROM telesto_events WHERE job_id = ${job.id} AND kind = 'edited'`)
     expect(JSON.parse(String(event?.data))).toEqual({ fields: ['name', 'tags'] })
   })
   test('clears a message and a progress with null', async () => {
@@ -147,7 +147,7 @@ describe('refresh', () => {
   })
   test('a property that was read stays as it was until then', async () => {
     const job = await created()
-    shared.set(job, { status_code: 'RUN' })
+    await shared.set(job, { status_code: 'RUN' })
     expect(job.status).toBe('Pending')
     await job.refresh()
     expect(job.status).toBe('Running')
@@ -188,7 +188,7 @@ describe('execute', () => {
     expect(job.executeTime).toBeInstanceOf(Date)
     expect(job.runTime).toBeGreaterThanOrEqual(0)
     expect((await copyOf(job)).toJSON()).toEqual({ ...job.toJSON(), runTime: expect.any(Number) })
-    const [attempt] = shared.sql(`SELECT token, workdir FROM telesto_attempts WHERE job_id = ${job.id}`)
+    const [attempt] = await shared.sql(`SELECT token, workdir FROM telesto_attempts WHERE job_id = ${job.id}`)
     expect(attempt?.token).toMatch(/^t[0-9a-f]{32}$/)
     expect(attempt?.workdir).toBe(`${shared.directory}/jobs/${job.app}/ada/${job.id}/1`)
   })
@@ -209,7 +209,7 @@ describe('execute', () => {
       const rejected = outcomes.find((outcome) => outcome.status === 'rejected')
       expect(rejected?.reason).toMatchObject({ code: 'action_not_allowed', field: 'action', status: 409 })
       expect(await app.query().count()).toBe(1)
-      expect(shared.count('telesto_attempts', `job_id = ${job.id}`)).toBe(1)
+      expect(await shared.count('telesto_attempts', `job_id = ${job.id}`)).toBe(1)
     },
   )
   test('without a scheduler that its type needs is refused, and the job stays Pending', async () => {
@@ -249,14 +249,14 @@ describe('stop', () => {
     await job.stop()
     expect(job.toJSON()).toMatchObject({ status: 'Aborted', order: null, reason: expect.stringContaining('before') })
     expect(job.completionTime).toBeInstanceOf(Date)
-    expect(shared.sql(`SELECT live, order_name FROM telesto_attempts WHERE job_id = ${job.id}`)).toEqual([
+    expect(await shared.sql(`SELECT live, order_name FROM telesto_attempts WHERE job_id = ${job.id}`)).toEqual([
       { live: 0, order_name: null },
     ])
   })
   test('after hand-over, also without an answer: an order, the status stays', async () => {
     const job = await (await anApp()).createJob(SCRIPTED)
     await job.execute()
-    shared.setAttempt(job, { handed_over_at: 1, live: 1 })
+    await shared.setAttempt(job, { handed_over_at: 1, live: 1 })
     await job.stop()
     expect([job.status, job.order, job.isActive]).toEqual(['Pending', 'cancel', true])
     await expectRefusal(() => job.stop(), 'action_not_allowed', 'action')
@@ -272,7 +272,13 @@ describe('resubmit', () => {
       progress: 0.9,
       status_message: 'm',
     })
-    shared.setAttempt(job, { status_code: 'ERR', cause: 'memory', reason: 'OOM', exit_code: 137, completion_time: 5 })
+    await shared.setAttempt(job, {
+      status_code: 'ERR',
+      cause: 'memory',
+      reason: 'OOM',
+      exit_code: 137,
+      completion_time: 5,
+    })
     await job.refresh()
     await job.resubmit()
     expect(job.toJSON()).toMatchObject({
@@ -299,16 +305,18 @@ describe('resubmit', () => {
     })
     expect(first?.completionTime).toEqual(new Date(5))
     expect([second?.number, second?.status, more.length]).toEqual([2, null, 0])
-    const rows = shared.sql(`SELECT token, workdir FROM telesto_attempts WHERE job_id = ${job.id} ORDER BY number`)
+    const rows = await shared.sql(
+      `SELECT token, workdir FROM telesto_attempts WHERE job_id = ${job.id} ORDER BY number`,
+    )
     expect(new Set(rows.map((row) => row.token)).size).toBe(2)
     expect(rows[1]?.workdir).toBe(`${shared.directory}/jobs/${job.app}/ada/${job.id}/2`)
-    expect(shared.count('telesto_strays', `job_id = ${job.id}`)).toBe(0)
+    expect(await shared.count('telesto_strays', `job_id = ${job.id}`)).toBe(0)
   })
   test('orders the old attempt’s cancel where its scheduler did not say that it ended', async () => {
     const job = await accepted('ERR', { cause: 'lost' })
-    shared.setAttempt(job, { ended: 0 })
+    await shared.setAttempt(job, { ended: 0 })
     await job.resubmit()
-    expect(shared.sql(`SELECT native_id, token FROM telesto_strays WHERE job_id = ${job.id}`)).toEqual([
+    expect(await shared.sql(`SELECT native_id, token FROM telesto_strays WHERE job_id = ${job.id}`)).toEqual([
       { native_id: `n${job.id}`, token: expect.stringMatching(/^t/) },
     ])
   })
@@ -339,7 +347,7 @@ describe('delete', () => {
     const job = await accepted('RUN')
     await job.delete({ stop: true })
     expect(await shared.telesto.app(job.app).getJob(job.id)).toBeNull()
-    expect(shared.sql(`SELECT order_name FROM telesto_attempts WHERE job_id = ${job.id}`)).toEqual([
+    expect(await shared.sql(`SELECT order_name FROM telesto_attempts WHERE job_id = ${job.id}`)).toEqual([
       { order_name: 'cancel' },
     ])
   })
@@ -348,7 +356,7 @@ describe('delete', () => {
     await job.execute()
     await expectRefusal(() => job.delete(), 'job_is_active', 'stop')
     await job.delete({ stop: true })
-    expect(shared.sql(`SELECT order_name FROM telesto_attempts WHERE job_id = ${job.id}`)).toEqual([
+    expect(await shared.sql(`SELECT order_name FROM telesto_attempts WHERE job_id = ${job.id}`)).toEqual([
       { order_name: 'clean_up' },
     ])
   })
@@ -414,7 +422,7 @@ describe('the status of a job that is the app’s', () => {
     const job = await (await anApp()).createJob({ ...BASIC, processResults: 'read' })
     await job.updateStatus('Complete')
     expect([job.status, job.completionTime, job.isActive, job.isSettled]).toEqual(['Results-Ready', null, false, false])
-    expect(shared.count('telesto_attempts', `job_id = ${job.id} AND collect_due_at IS NOT NULL`)).toBe(1)
+    expect(await shared.count('telesto_attempts', `job_id = ${job.id} AND collect_due_at IS NOT NULL`)).toBe(1)
   })
   test('Pending is not a job that is being submitted', async () => {
     const job = await created()
@@ -445,39 +453,39 @@ describe('the status of a job that a scheduler runs', () => {
       expect(job.can('updateStatus')).toBe(true)
       await job.updateStatus('Reviewed')
       expect([job.status, job.customStatus]).toEqual([before, 'Reviewed'])
-      expect(shared.count('telesto_events', `job_id = ${job.id} AND kind = 'label'`)).toBe(1)
+      expect(await shared.count('telesto_events', `job_id = ${job.id} AND kind = 'label'`)).toBe(1)
     }
   })
   test('asking for an earlier poll writes nothing and returns at once where nobody polls', async () => {
     const job = await accepted('COM')
-    const version = () => shared.sql(`SELECT status_version AS v FROM telesto_jobs WHERE id = ${job.id}`)
-    const before = version()
+    const version = async () => await shared.sql(`SELECT status_version AS v FROM telesto_jobs WHERE id = ${job.id}`)
+    const before = await version()
     await job.updateStatus()
     await job.updateStatus({ wait: 60_000 })
-    expect(version()).toEqual(before)
+    expect(await version()).toEqual(before)
   })
   test('waiting ends after the wait where nobody answers', async () => {
     const job = await accepted('RUN')
-    shared.set(job, { progress: 0.5 })
+    await shared.set(job, { progress: 0.5 })
     await job.updateStatus({ wait: 60 })
     expect([job.status, job.progress]).toEqual(['Running', 0.5])
   })
   test('runTime counts from the start to the end, or to now', async () => {
     const job = await accepted('COM', { execute_time: 1000, start_time: 5000, completion_time: 9000 })
     expect(job.runTime).toBe(4000)
-    shared.set(job, { start_time: null })
+    await shared.set(job, { start_time: null })
     await job.refresh()
     expect(job.runTime).toBe(8000)
-    shared.set(job, { completion_time: null })
+    await shared.set(job, { completion_time: null })
     await job.refresh()
     expect(Math.abs(Number(job.runTime) - (Date.now() - 1000))).toBeLessThan(5000)
-    shared.set(job, { execute_time: null })
+    await shared.set(job, { execute_time: null })
     await job.refresh()
     expect(job.runTime).toBeNull()
   })
   test('what happens to a settled job’s columns stays in the history of its attempt', async () => {
     const job = await accepted('VCP', { cause: 'results', reason: 'disk full' })
-    shared.setAttempt(job, { status_code: 'VCP', cause: 'results' })
+    await shared.setAttempt(job, { status_code: 'VCP', cause: 'results' })
     await job.refresh()
     await job.collectAgain()
     expect(job.cause).toBeNull()

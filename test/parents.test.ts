@@ -16,8 +16,10 @@ const adopt = async (job: Job | undefined, ...parents: (Job | undefined)[]): Pro
   child.parents = parents.map((parent) => (parent as Job).id)
   await child.save()
 }
-const stored = (job: Job | undefined): unknown[] =>
-  shared.sql(`SELECT parent_id AS id FROM telesto_parents WHERE job_id = ${job?.id} ORDER BY 1`).map(({ id }) => id)
+const stored = async (job: Job | undefined): Promise<unknown[]> =>
+  (await shared.sql(`SELECT parent_id AS id FROM telesto_parents WHERE job_id = ${job?.id} ORDER BY 1`)).map(
+    ({ id }) => id,
+  )
 
 describe('a cycle among jobs', () => {
   test('a diamond is none, nor are parents that are not among them', () => {
@@ -53,13 +55,13 @@ describe('the parents of a job that was not executed yet', () => {
     const { app, jobs, ids } = await jobsOf(4)
     const [a, b, c, d] = jobs
     await adopt(d, a, b, a)
-    expect(stored(d)).toEqual([ids[0], ids[1]])
+    expect(await stored(d)).toEqual([ids[0], ids[1]])
     expect((await app.getJob(d?.id as number))?.parents).toEqual([ids[0], ids[1]])
     await adopt(d, b, c)
-    expect(stored(d)).toEqual([ids[1], ids[2]])
+    expect(await stored(d)).toEqual([ids[1], ids[2]])
     await adopt(d)
-    expect(stored(d)).toEqual([])
-    const edits = shared.sql(`SELECT data FROM telesto_events WHERE kind = 'edited' AND job_id = ${d?.id}`)
+    expect(await stored(d)).toEqual([])
+    const edits = await shared.sql(`SELECT data FROM telesto_events WHERE kind = 'edited' AND job_id = ${d?.id}`)
     expect(edits).toEqual(Array(3).fill({ data: '{"fields":["parents"]}' }))
   })
   test('a job that is built takes them before it is saved', async () => {
@@ -69,21 +71,21 @@ describe('the parents of a job that was not executed yet', () => {
     job.onParentFailure = 'run'
     await job.save()
     expect(job).toMatchObject({ parents: ids, onParentFailure: 'run' })
-    expect(stored(job)).toEqual(jobs.map(({ id }) => id))
+    expect(await stored(job)).toEqual(jobs.map(({ id }) => id))
   })
   test('are jobs of its app; one that it had already needs not be seen by who changes them', async () => {
     const { jobs, ids } = await jobsOf(3)
     const other = await jobsOf(1)
     const [a, b, c] = jobs
     await expectRefusal(() => adopt(c, a, other.jobs[0]), 'unknown_parent', 'parents')
-    expect(stored(c)).toEqual([])
-    for (const hidden of [a, b]) shared.set(hidden as Job, { user_id: 'bob' })
+    expect(await stored(c)).toEqual([])
+    for (const hidden of [a, b]) await shared.set(hidden as Job, { user_id: 'bob' })
     await adopt(c, a)
     const mine = (await shared.telesto.as({ id: 'ada' }).getJob(c?.id as number)) as Job
     await expectRefusal(() => adopt(mine, a, b), 'unknown_parent', 'parents')
     await mine.refresh()
     await adopt(mine, a)
-    expect(stored(c)).toEqual([ids[0]])
+    expect(await stored(c)).toEqual([ids[0]])
   })
   test.each([[['1']], [[1.5]], ['1'], [null]])('are ids: %j are none', async (wrong) => {
     const { jobs } = await jobsOf(1)
@@ -99,7 +101,7 @@ describe('the parents of a job that was not executed yet', () => {
     await c?.refresh()
     await c?.stop()
     await expectRefusal(() => adopt(c, b), 'action_not_allowed', 'parents')
-    expect(stored(c)).toEqual([a?.id])
+    expect(await stored(c)).toEqual([a?.id])
   })
   test('of execute() and a change at the same moment, what runs has the parents that it waits for', async () => {
     for (let round = 0; round < 10; round++) {
@@ -110,8 +112,8 @@ describe('the parents of a job that was not executed yet', () => {
       const [changed] = await Promise.allSettled(
         round % 2 ? [adopt(c, b), twin.execute()] : [twin.execute(), adopt(c, b)].toReversed(),
       )
-      const [attempt] = shared.sql(`SELECT waits_for AS parent FROM telesto_attempts WHERE job_id = ${c?.id}`)
-      expect(stored(c)).toEqual([attempt?.parent])
+      const [attempt] = await shared.sql(`SELECT waits_for AS parent FROM telesto_attempts WHERE job_id = ${c?.id}`)
+      expect(await stored(c)).toEqual([attempt?.parent])
       expect(attempt?.parent).toBe(changed?.status === 'fulfilled' ? b?.id : a?.id)
     }
   })
@@ -144,7 +146,7 @@ describe('a cycle', () => {
     await adopt(d, c, b)
     // The shortest of the two ways.
     expect(await pathIn(() => adopt(a, d))).toBe(`${ids[0]} → ${ids[3]} → ${ids[1]} → ${ids[0]}`)
-    expect(stored(a)).toEqual([])
+    expect(await stored(a)).toEqual([])
     expect((await refusal(() => adopt(a, d))).status).toBe(400)
   })
   test('a diamond is none', async () => {
@@ -153,7 +155,7 @@ describe('a cycle', () => {
     await adopt(b, a)
     await adopt(c, a)
     await adopt(d, b, c)
-    expect(stored(d)).toEqual([ids[1], ids[2]])
+    expect(await stored(d)).toEqual([ids[1], ids[2]])
   })
   test('of 1,000 jobs is found', async () => {
     const { jobs, ids } = await jobsOf(1000, (place) => ({ after: place === 0 ? [] : [place - 1] }))
@@ -167,7 +169,7 @@ describe('a cycle', () => {
       const outcomes = await Promise.allSettled([adopt(a, b), adopt(b, a)])
       const refused = outcomes.filter(({ status }) => status === 'rejected')
       expect(refused).toEqual([{ status: 'rejected', reason: expect.objectContaining({ code: 'parents_cycle' }) }])
-      expect([...stored(a), ...stored(b)]).toHaveLength(1)
+      expect([...(await stored(a)), ...(await stored(b))]).toHaveLength(1)
     }
   })
 })

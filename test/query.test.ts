@@ -39,17 +39,17 @@ const population = async () => {
     { ...BASIC, name: 'd', user: 'cyd' },
   ])) as [Job, Job, Job, Job]
   const [e] = await app.bulkCreate([{ ...BASIC, command: ['true'], name: 'e', parents: [a.id, b.id] }])
-  shared.set(a, { status_code: 'RUN', creation_time: 1000, execute_time: 1500, start_time: 2000 })
-  shared.set(b, {
+  await shared.set(a, { status_code: 'RUN', creation_time: 1000, execute_time: 1500, start_time: 2000 })
+  await shared.set(b, {
     status_code: 'COM',
     creation_time: 2000,
     execute_time: 2500,
     start_time: 3000,
     completion_time: 4000,
   })
-  shared.set(c, { status_code: 'OTH', custom_status: 'Half-way', creation_time: 3000 })
-  shared.set(d, { creation_time: 4000 })
-  shared.set(e as Job, { status_code: 'RUN', custom_status: 'Half-way', creation_time: 5000 })
+  await shared.set(c, { status_code: 'OTH', custom_status: 'Half-way', creation_time: 3000 })
+  await shared.set(d, { creation_time: 4000 })
+  await shared.set(e as Job, { status_code: 'RUN', custom_status: 'Half-way', creation_time: 5000 })
   return { app, a, b, c, d, e: e as Job }
 }
 const PROPERTIES = {
@@ -181,7 +181,7 @@ describe('filters', () => {
     const app = await shared.newApp()
     const job = await app.createJob({ ...BASIC, name: 'it' })
     const value = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      fc.string({ unit: 'binary' }).filter((text) => !text.includes('\0')),
       fc.double({ noNaN: true, noDefaultInfinity: true }),
       fc.boolean(),
     )
@@ -492,7 +492,7 @@ describe('update', () => {
     await a.refresh()
     expect([a.groups, a.status]).toEqual([['hydro', 'ops'], 'Running'])
     expect((await app.query().get({ user: 'bob' })).tags).toEqual({ basin: 'nile', run: '2' })
-    expect(shared.count('telesto_events', `kind = 'edited' AND app = '${app.app}'`)).toBe(3)
+    expect(await shared.count('telesto_events', `kind = 'edited' AND app = '${app.app}'`)).toBe(3)
   })
   test.each([
     'status',
@@ -548,13 +548,13 @@ describe('delete', () => {
     const { app, b } = await population()
     await expectRefusal(() => app.query().delete(), 'job_is_active', 'stop')
     expect(await app.query().count()).toBe(5)
-    expect(shared.sql(`SELECT deleted_at AS at FROM telesto_jobs WHERE id = ${b.id}`)).toEqual([{ at: null }])
-    expect(shared.count('telesto_events', `kind = 'deleted' AND app = '${app.app}'`)).toBe(0)
+    expect(await shared.sql(`SELECT deleted_at AS at FROM telesto_jobs WHERE id = ${b.id}`)).toEqual([{ at: null }])
+    expect(await shared.count('telesto_events', `kind = 'deleted' AND app = '${app.app}'`)).toBe(0)
   })
   test('deletes none if a child that is not among them waits for one', async () => {
     const { app, a, b, e } = await population()
-    shared.set(a, { status_code: 'COM' })
-    shared.set(e, { status_code: 'PEN' })
+    await shared.set(a, { status_code: 'COM' })
+    await shared.set(e, { status_code: 'PEN' })
     await expectRefusal(
       () =>
         app
@@ -568,8 +568,8 @@ describe('delete', () => {
   })
   test('deletes parents together with the children that wait for them', async () => {
     const { app, a, e } = await population()
-    shared.set(a, { status_code: 'COM' })
-    shared.set(e, { status_code: 'PEN' })
+    await shared.set(a, { status_code: 'COM' })
+    await shared.set(e, { status_code: 'PEN' })
     expect(
       await app
         .query()

@@ -18,6 +18,7 @@ import { createScheduler } from '../src/schedulers.js'
 import { openDatabase } from '../src/store/open.js'
 import { localTransport } from '../src/transport/local.js'
 import { createWaiting } from '../src/waiting.js'
+import { forget, placeOf } from './database.js'
 import { expectRefusal, scripted, temporaryDirectory } from './fixture.js'
 
 const fail = (error: unknown): never => {
@@ -28,7 +29,7 @@ const silent = { debug() {}, info() {}, warn() {}, error() {} }
 /** What a report touches of Telesto, with the pokes that it makes. */
 const openCore = async () => {
   const directory = await temporaryDirectory()
-  const database = await openDatabase({ file: path.join(directory, 'telesto.db'), clock: systemClock, log: silent })
+  const database = await openDatabase({ ...(await placeOf(directory)), migrate: true, clock: systemClock, log: silent })
   const registry = createRegistry([local, scripted()])
   const poked: number[] = []
   const core: Core = {
@@ -81,6 +82,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await opened.core.connections.close()
   await opened.core.database.close()
+  await forget(opened.directory)
   await rm(opened.directory, { recursive: true, force: true })
 })
 

@@ -1,11 +1,11 @@
 import { rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { local } from '../adapters/local.js'
 import { type AppOptions, createTelesto, type Job, type Tasks } from '../src/index.js'
+import { forget, look, telestoIn } from './database.js'
 import { expectRefusal, sharedTelesto, temporaryDirectory } from './fixture.js'
 
 const moduleOf = (name: string): URL => new URL(`./adapters/tasks/${name}.ts`, import.meta.url)
@@ -35,7 +35,7 @@ test('the input of a task is checked by its schema, whose output is stored; a pl
 
 test('a task that is not registered, and an input that does not fit, are refused before anything is stored', async () => {
   const tasks = app({ analyse: { module: moduleOf('echo'), input: z.strictObject({ deep: z.array(z.int()) }) } })
-  const before = shared.count('telesto_jobs')
+  const before = await shared.count('telesto_jobs')
   const create = (options: object) => () => tasks.createJob({ ...BASIC, ...options } as never)
   await expectRefusal(create({ task: 'toString' }), 'unknown_task', 'task')
   const error = await expectRefusal(create({ task: 'analyze', input: {} }), 'unknown_task', 'task')
@@ -52,7 +52,7 @@ test('a task that is not registered, and an input that does not fit, are refused
     'invalid',
     '1.input.deep.0',
   )
-  expect(shared.count('telesto_jobs')).toBe(before)
+  expect(await shared.count('telesto_jobs')).toBe(before)
 })
 
 test('an input must be JSON, also what a schema makes of it', async () => {
@@ -85,9 +85,10 @@ test('what is declared as a task must be a file, or a file and a schema', async 
 /** A Telesto whose loops run, on a directory that goes with the test. */
 const running = async (directory?: string) => {
   const own = directory ?? (await temporaryDirectory())
-  const telesto = await createTelesto({ adapters: [local], directory: own })
+  const telesto = await createTelesto({ adapters: [local], ...(await telestoIn(own)) })
   onTestFinished(async () => {
     await telesto.close()
+    await forget(own)
     await rm(own, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
   })
   return { telesto, directory: own }
@@ -97,16 +98,9 @@ const settled = async (job: Job): Promise<Job> => {
     await sleep(20)
   return job
 }
-const sql = (directory: string, text: string): Record<string, unknown>[] => {
-  const database = new DatabaseSync(path.join(directory, 'telesto.db'), { timeout: 5000 })
-  try {
-    return database.prepare(text).all()
-  } finally {
-    database.close()
-  }
-}
-const resultOf = (directory: string, job: Job): unknown =>
-  sql(directory, `SELECT result FROM telesto_attempts WHERE job_id = ${job.id} ORDER BY number DESC`)[0]?.result
+const resultOf = async (directory: string, job: Job): Promise<unknown> =>
+  (await look(directory, `SELECT result FROM telesto_attempts WHERE job_id = ${job.id} ORDER BY number DESC`))[0]
+    ?.result
 
 test('a task runs, shows its progress without any address to report to, and its result is stored with Complete', async () => {
   const { telesto, directory } = await running()
@@ -123,16 +117,19 @@ test('a task runs, shows its progress without any address to report to, and its 
   await expect.poll(async () => (await flood.getJob(job.id))?.progress, { timeout: 15_000 }).toBe(0.25)
   await job.refresh()
   expect(job).toMatchObject({ status: 'Running', statusMessage: 'waiting', reason: null })
-  const [{ version } = {}] = sql(directory, `SELECT status_version AS version FROM telesto_jobs WHERE id = ${job.id}`)
-  const [{ workdir } = {}] = sql(directory, 'SELECT workdir FROM telesto_attempts')
+  const [{ version } = {}] = await look(
+    directory,
+    `SELECT status_version AS version FROM telesto_jobs WHERE id = ${job.id}`,
+  )
+  const [{ workdir } = {}] = await look(directory, 'SELECT workdir FROM telesto_attempts')
   await writeFile(path.join(String(workdir), 'go'), '')
   expect(await settled(job)).toMatchObject({ status: 'Complete', progress: 0.75, statusMessage: 'going', exitCode: 0 })
   expect(seen).toEqual([{ waited: true }])
-  expect(resultOf(directory, job)).toBe('{"waited":true}')
+  expect(await resultOf(directory, job)).toBe('{"waited":true}')
   // Running, Results-Ready, Complete: what the task told raised nothing.
-  const [{ now } = {}] = sql(directory, `SELECT status_version AS now FROM telesto_jobs WHERE id = ${job.id}`)
+  const [{ now } = {}] = await look(directory, `SELECT status_version AS now FROM telesto_jobs WHERE id = ${job.id}`)
   expect(Number(now) - Number(version)).toBe(2)
-  const told = sql(directory, `SELECT data FROM telesto_events WHERE kind = 'progress' ORDER BY id`)
+  const told = await look(directory, `SELECT data FROM telesto_events WHERE kind = 'progress' ORDER BY id`)
   expect(told.map(({ data }) => JSON.parse(String(data)) as unknown)).toEqual([
     { progress: 0.25, statusMessage: 'waiting' },
     { progress: 0.75, statusMessage: 'going' },
@@ -141,7 +138,7 @@ test('a task runs, shows its progress without any address to report to, and its 
   const short = await flood.createJob({ ...BASIC, task: 'echo', input: 'ab "c"\n', processResults: 'shorten' })
   await short.execute()
   expect((await settled(short)).status).toBe('Complete')
-  expect(resultOf(directory, short)).toBe('{"length":7}')
+  expect(await resultOf(directory, short)).toBe('{"length":7}')
 })
 
 test('a task that throws: Error, with its message; one that is stopped: Aborted', async () => {
@@ -159,13 +156,13 @@ test('a task that throws: Error, with its message; one that is stopped: Aborted'
     exitCode: 1,
   })
   expect((await settled(stops)).status).toBe('Aborted')
-  expect(resultOf(directory, fails)).toBeNull()
+  expect(await resultOf(directory, fails)).toBeNull()
 })
 
 test('a job whose app or task no process has waits, says so, and goes on when one has', async () => {
   const directory = await temporaryDirectory()
   // Committed by a process that only takes orders, and is gone then.
-  const taking = await createTelesto({ adapters: [local], directory, runLoops: false })
+  const taking = await createTelesto({ adapters: [local], ...(await telestoIn(directory)), runLoops: false })
   await taking.updateScheduler('local', { maxActiveJobs: 1 })
   const jobs = [
     await taking.app('flood', { tasks: { echo: moduleOf('echo') } }).createJob({ ...BASIC, task: 'echo', input: 1 }),
@@ -193,5 +190,5 @@ test('a job whose app or task no process has waits, says so, and goes on when on
   const { telesto: whole } = await running(directory)
   whole.app('flood', { tasks: { echo: moduleOf('echo') } })
   expect((await settled(waiting[0] as Job)).status).toBe('Complete')
-  expect(resultOf(directory, waiting[0] as Job)).toBe('1')
+  expect(await resultOf(directory, waiting[0] as Job)).toBe('1')
 })

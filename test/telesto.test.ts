@@ -1,11 +1,11 @@
 import { readFile, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { afterEach, describe, expect, onTestFinished, test } from 'vitest'
 import { z } from 'zod'
 import { local } from '../adapters/local.js'
 import { defineAdapter } from '../src/adapter.js'
 import { type AppOptions, createTelesto, type Job } from '../src/index.js'
+import { forget, look, telestoIn } from './database.js'
 import { expectRefusal, refusal, scripted, sharedTelesto, temporaryDirectory } from './fixture.js'
 
 const BASIC = { name: 'a job', user: 'ada', jobType: 'BASIC' } as const
@@ -23,14 +23,22 @@ afterEach(async () => {
 })
 const directoryOfTest = async (): Promise<string> => {
   const directory = await temporaryDirectory()
-  onTestFinished(async () => await rm(directory, { recursive: true, force: true }))
+  onTestFinished(async () => {
+    await forget(directory)
+    await rm(directory, { recursive: true, force: true })
+  })
   return directory
 }
 const open = async (
   options: { readonly directory?: string; readonly runLoops?: boolean; readonly url?: string } = {},
 ) => {
   const directory = options.directory ?? (await directoryOfTest())
-  const telesto = await createTelesto({ adapters: [local, scripted()], runLoops: false, ...options, directory })
+  const telesto = await createTelesto({
+    adapters: [local, scripted()],
+    runLoops: false,
+    ...options,
+    ...(await telestoIn(directory)),
+  })
   opened.push(async () => await telesto.close())
   return telesto
 }
@@ -82,7 +90,11 @@ describe('two Telestos in one process share nothing', () => {
       specs: { NOTE: z.strictObject({ text: z.string() }) },
       needsScheduler: () => false,
     })
-    const telesto = await createTelesto({ adapters: [noted], directory: await directoryOfTest(), runLoops: false })
+    const telesto = await createTelesto({
+      adapters: [noted],
+      ...(await telestoIn(await directoryOfTest())),
+      runLoops: false,
+    })
     opened.push(async () => await telesto.close())
     const note = await telesto.app('notes').createJob({ name: 'n', user: 'ada', jobType: 'NOTE', text: 'hello' })
     await note.updateStatus('Complete')
@@ -192,7 +204,11 @@ describe('scheduler records', () => {
   test('a secret is not stored where there is no key for it', async () => {
     const config = z.strictObject({ password: z.string().optional() })
     const vault = defineAdapter({ ...nothing, type: 'vault', config, secrets: ['password'], specs: {} })
-    const telesto = await createTelesto({ adapters: [vault], directory: await directoryOfTest(), runLoops: false })
+    const telesto = await createTelesto({
+      adapters: [vault],
+      ...(await telestoIn(await directoryOfTest())),
+      runLoops: false,
+    })
     opened.push(async () => await telesto.close())
     const secret = { name: 'v', adapter: 'vault', config: { password: 'canary' } }
     const error = await expectRefusal(() => telesto.createScheduler(secret), 'secrets_without_key', 'config.password')
@@ -311,16 +327,18 @@ describe('jobs that run for real', () => {
     expect((await stat(directoryOfJob)).isDirectory()).toBe(true)
     await deleted.delete({ stop: true })
     expect(await app.getJob(deleted.id)).toBeNull()
-    const database = new DatabaseSync(path.join(directory, 'telesto.db'), { readOnly: true })
-    const rows = database.prepare('SELECT COUNT(*) AS n FROM telesto_jobs WHERE id = ?')
-    await expect.poll(() => rows.get(deleted.id)?.n, { timeout: 15_000, interval: 50 }).toBe(0)
-    database.close()
+    const rows = async () => await look(directory, 'SELECT id FROM telesto_jobs WHERE id = $1', [deleted.id])
+    await expect.poll(rows, { timeout: 15_000, interval: 50 }).toEqual([])
     await expect(stat(directoryOfJob)).rejects.toThrow('ENOENT')
   })
 })
 
 test('what a scheduler cannot do is not_supported', async () => {
-  const telesto = await createTelesto({ adapters: [scripted([])], directory: await directoryOfTest(), runLoops: false })
+  const telesto = await createTelesto({
+    adapters: [scripted([])],
+    ...(await telestoIn(await directoryOfTest())),
+    runLoops: false,
+  })
   opened.push(async () => await telesto.close())
   const scheduler = await telesto.createScheduler({ name: 'simple', adapter: 'scripted' })
   const job = await telesto.app('flood').createJob({ ...BASIC, jobType: 'SCRIPTED', scheduler })

@@ -101,11 +101,11 @@ test('After a resubmit it is the new attempt that is waited for, also while the 
   const job = await p.create()
   await job.execute()
   await p.settle([job], 'ERR')
-  const old = watched((await p.read(job)).done())
-  const other = await p.read(job)
+  const [one, other] = [await p.read(job), await p.read(job)]
   // What was read says Error, and waits to be told, while the job is run again.
   const held = Promise.withResolvers<void>()
   p.faults.afterRead = (sql) => (/^SELECT j.id AS id, j.status_code/.test(sql) ? held.promise : undefined)
+  const old = watched(one.done())
   await p.settled()
   delete p.faults.afterRead
   await other.resubmit()

@@ -1,6 +1,6 @@
 import type { Answer, JobPart, JobReport, JobState, Logger, NativeId, Token } from '../adapter.js'
 import { JOB_STATES, SchedulerError } from '../adapter.js'
-import { asSchedulerError, isSchedulerError } from './ask.js'
+import { asSchedulerError, isSchedulerError, storableText } from './ask.js'
 
 // What an adapter answers is checked like a stranger's: of the right shape, and about what was asked.
 
@@ -37,10 +37,7 @@ const MAX_TEXT = 8192
 
 const text = (value: unknown, field: string): string | undefined => {
   if (value === undefined) return undefined
-  // Without NUL, which not every database can keep.
-  return typeof value === 'string'
-    ? value.slice(0, MAX_TEXT).replaceAll('\0', '').toWellFormed()
-    : garbage(`${field} is no string`)
+  return typeof value === 'string' ? storableText(value.slice(0, MAX_TEXT)) : garbage(`${field} is no string`)
 }
 const time = (value: unknown, field: string): Date | undefined => {
   if (value === undefined) return undefined
@@ -71,6 +68,7 @@ const object = (value: unknown): Record<string, unknown> =>
 const part = (value: unknown): JobPart => {
   const one = object(value)
   if (typeof one.name !== 'string' || one.name === '') garbage('a part has no name')
+  if (one.name !== storableText(one.name as string)) garbage('the name of a part is no text')
   if (!STATES.has(one.state)) garbage('the state of a part is unknown')
   const nativeId = text(one.nativeId, 'nativeId')
   return {
@@ -109,7 +107,7 @@ const jobReport = (value: unknown): JobReport => {
 }
 
 const nativeId = (value: unknown): NativeId =>
-  typeof value === 'string' && value !== '' && value.length <= 1024
+  typeof value === 'string' && value !== '' && value.length <= 1024 && value === storableText(value)
     ? value
     : garbage('a native id is no text of 1 to 1024 characters')
 
@@ -122,7 +120,7 @@ export const checkedSubmissions = (
   log: Logger,
 ): Map<Token, NativeId | SchedulerError> =>
   entriesOf(answer, asked, log, (one) => {
-    if (isSchedulerError(one)) return one
+    if (isSchedulerError(one)) return asSchedulerError(one)
     try {
       return nativeId(one)
     } catch (error) {
@@ -137,6 +135,7 @@ export const checkedRecoveries = (
 ): Map<Token, NativeId | 'absent'> => entriesOf(answer, asked, log, nativeId)
 
 export const checkedAnswers = (answer: unknown, asked: ReadonlySet<Token>, log: Logger): Map<Token, Answer> =>
-  entriesOf(answer, asked, log, (one) =>
-    one === 'ok' || isSchedulerError(one) ? one : garbage('an answer is neither ok nor an error'),
-  )
+  entriesOf(answer, asked, log, (one) => {
+    if (one === 'ok') return one
+    return isSchedulerError(one) ? asSchedulerError(one) : garbage('an answer is neither ok nor an error')
+  })

@@ -63,15 +63,20 @@ const CODES: ReadonlySet<string> = new Set(['invalid_job', 'rejected', 'unavaila
 
 /** What a call threw, as the one error of the contract. Anything else is a bug of the adapter: `protocol`. */
 export const asSchedulerError = (error: unknown): SchedulerError => {
-  if (isSchedulerError(error)) return error
-  return new SchedulerError('protocol', `The adapter threw ${describe(error)}, which is no SchedulerError.`, {
-    cause: error,
-  })
+  const cause = { cause: error }
+  const known = isSchedulerError(error)
+    ? error
+    : new SchedulerError('protocol', `The adapter threw ${describe(error)}, which is no SchedulerError.`, cause)
+  const message = storableText(known.message)
+  return message === known.message ? known : new SchedulerError(known.code, message, cause)
 }
 
 /** By shape and not by class: an adapter may bring its own copy of the package. */
 export const isSchedulerError = (value: unknown): value is SchedulerError =>
   value instanceof Error && value.name === 'SchedulerError' && CODES.has((value as { code?: unknown }).code as string)
+
+/** A text of a stranger as every database takes it: without NUL, and without half of a surrogate pair. */
+export const storableText = (text: string): string => text.replaceAll('\0', '').toWellFormed()
 
 const describe = (error: unknown): string => {
   try {

@@ -7,7 +7,7 @@ import { nowIn, type Transaction } from '../store/database.js'
 import { readJob, type WholeJob } from '../store/jobs.js'
 import { readScheduler } from '../store/schedulers.js'
 import { change, changeAttempt } from '../store/transition.js'
-import { ask, isSchedulerError } from './ask.js'
+import { ask, isSchedulerError, storableText } from './ask.js'
 import { backoff } from './backoff.js'
 import { type Lease, leaseCollect } from './lease.js'
 import { refOf, type Tracked, trackedAttempt } from './tracked.js'
@@ -143,7 +143,7 @@ const failedOnce = async (core: Core, job: Tracked, message: string, final: bool
     [job.attemptId],
   )
   const tries = (row?.tries ?? 0) + 1
-  const error = `The results could not be collected: ${message}`.slice(0, 8192).toWellFormed()
+  const error = storableText(`The results could not be collected: ${message}`.slice(0, 8192))
   core.log.warn({ job: job.id, tries, error }, 'collecting results failed')
   if (tries < COLLECT_TRIES && !final) {
     const change = { collectTries: tries, collectError: error }

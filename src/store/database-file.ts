@@ -1,6 +1,6 @@
 import { access, constants, mkdir, open, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { unusable } from './sqlite-errors.js'
+import { unusable } from './unusable.js'
 
 const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? ''
 const readOnlyCodes = ['EROFS', 'EPERM']

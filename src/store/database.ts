@@ -1,11 +1,15 @@
 import type { Sequelize } from 'sequelize'
+import type { DialectName } from './dialect.js'
 import type { Models } from './models.js'
 
 /** What a column can hold on every supported database. Times are milliseconds since 1970; JSON is text. */
 export type Value = string | number | null
 export type Row = Record<string, Value>
 
-/** One transaction. `sql` has $1, $2, … for `params`. Statements of one transaction run one after the other. */
+/**
+ * One transaction. `sql` has $1, $2, … for `params`. Statements of one transaction run one after the other. After one that
+ * failed the transaction may be over (PostgreSQL) or not (SQLite), so that `work` lets the error through.
+ */
 export interface Transaction {
   /** Rows of a SELECT, or of a statement with RETURNING. */
   all<T extends object = Row>(sql: string, params?: readonly Value[]): Promise<T[]>
@@ -24,7 +28,7 @@ export interface WriteOptions {
  * not committed then did not happen.
  */
 export interface Database {
-  readonly dialect: 'sqlite'
+  readonly dialect: DialectName
   readonly sequelize: Sequelize
   readonly models: Models
   /** Reads outside any transaction: what is committed now. */

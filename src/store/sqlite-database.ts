@@ -3,8 +3,10 @@ import { Sequelize, Transaction as SequelizeTransaction } from 'sequelize'
 import type { Clock } from '../clock.js'
 import { TelestoError } from '../errors.js'
 import type { Database, Row, Transaction, Value, WriteOptions } from './database.js'
+import { clockSql } from './dialect.js'
 import { type Handle, type Outcome, patiently } from './handle.js'
 import { defineModels, type Models } from './models.js'
+import { codeErrorsOf } from './sequelize-errors.js'
 import { createDialectModule, type HandlePool } from './sqlite.js'
 import { databaseError, isSqliteError } from './sqlite-errors.js'
 import { createWriteQueue, type WriteQueue, type Writer } from './write-queue.js'
@@ -47,7 +49,10 @@ export class SqliteDatabase implements Database {
       logging: false,
       retry: { max: 1 },
     })
-    this.#codeErrorsOf(this.sequelize)
+    const ready = () => {
+      if (this.#closed) throw this.#closedError()
+    }
+    codeErrorsOf(this.sequelize, ready, (error) => this.#coded(error))
     this.#queue = createWriteQueue(this.#steps())
     this.models = defineModels(this.sequelize)
   }
@@ -76,11 +81,7 @@ export class SqliteDatabase implements Database {
   }
 
   now(): string {
-    const offset = this.#opened.clock.databaseOffset()
-    const now = `CAST(unixepoch('subsec') * 1000 AS INTEGER)`
-    if (offset === 0) return now
-    if (!Number.isSafeInteger(offset)) throw new RangeError(`The clock's offset must be whole milliseconds: ${offset}.`)
-    return `(${now} + ${offset})`
+    return clockSql(this.dialect, this.#opened.clock.databaseOffset())
   }
 
   async readNow(): Promise<number> {
@@ -175,20 +176,6 @@ export class SqliteDatabase implements Database {
     if (performance.now() - this.#lastTurn < STRETCH) return
     await nextTurn()
     this.#lastTurn = performance.now()
-  }
-
-  /** All that Sequelize does goes through its query(). */
-  #codeErrorsOf(sequelize: Sequelize): void {
-    const original = sequelize.query.bind(sequelize) as (...args: unknown[]) => Promise<unknown>
-    const query = async (...args: unknown[]) => {
-      if (this.#closed) throw this.#closedError()
-      try {
-        return await original(...args)
-      } catch (error) {
-        throw this.#coded(error)
-      }
-    }
-    Object.assign(sequelize, { query })
   }
 
   #coded(error: unknown): unknown {

@@ -1,4 +1,4 @@
-import { TelestoError, type TelestoErrorCode } from '../errors.js'
+import { said, unusable } from './unusable.js'
 
 // node:sqlite gives numbers; Sequelize, and whoever looks for a broken constraint, wants SQLite's names.
 const names: Readonly<Record<number, string>> = {
@@ -51,17 +51,6 @@ export const isBusy = (error: unknown): boolean =>
 /** The statement was at fault, and its transaction goes on: bad SQL, a broken constraint, a value that does not fit. */
 const isStatementError = (error: unknown): boolean =>
   !isSqliteError(error) || [1, 18, 19, 20, 21, 25].includes(error.errcode & 0xff)
-
-/** What a database that cannot be used gets: `file` is what is said of it, `locked` how long it was waited for. */
-export const unusable = (
-  code: Extract<TelestoErrorCode, `database_${string}`>,
-  file: string,
-  what: string,
-  cause?: unknown,
-  field: 'file' | 'directory' = 'file',
-): TelestoError => new TelestoError(code, `The database ${file} ${what}`, { cause, field })
-
-const said = (error: Error): string => error.message.replace(/\.$/, '')
 
 /** A TelestoError where the database itself is at fault; everything else as it is. Sequelize's errors are looked into. */
 export const databaseError = (error: unknown, file: string, patience: number): unknown => {

@@ -16,6 +16,8 @@ export interface Writer {
   statements(check: () => void): Transaction
   /** What undid the whole transaction behind its back, where something did: a full disk, a lost connection. */
   broken(): unknown
+  /** What undid the work that runs, and it alone: PostgreSQL takes no statement after one that failed. */
+  undone?(): unknown
 }
 
 /** Runs works in transactions, one after the other. */
@@ -109,7 +111,8 @@ export const createWriteQueue = (writer: Writer, monotonic = () => performance.n
         const run = async (): Promise<T> => {
           try {
             const value = await inside.run(state, async () => await work(tx))
-            if (writer.broken() !== undefined) throw writer.broken()
+            const undone = writer.broken() ?? writer.undone?.()
+            if (undone !== undefined) throw undone
             return value
           } finally {
             state.open = false

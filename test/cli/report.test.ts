@@ -71,7 +71,7 @@ test('status, message and progress arrive, and nothing is said about it', async 
 
 test('--json prints the answer; the name of a node may have an "="', async () => {
   const { portal, job, tell } = await running()
-  portal.sql(
+  await portal.sql(
     `INSERT INTO telesto_parts (attempt_id, position, name, state) SELECT attempt_id, 0, 'seed=7', 'queued' FROM telesto_jobs`,
   )
   const said = await tell('--node', 'seed=7=running', '--node', 'nobody=failed', '--json')

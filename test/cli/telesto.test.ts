@@ -17,7 +17,7 @@ test('--help and --version', async () => {
   const cwd = await freshDirectory()
   const help = await telesto(cwd, '--help')
   expect(help).toMatchObject({ code: 0, stderr: '' })
-  expect(help.stdout).toContain('telesto migrate [--directory <directory> | --file <path>] [--down [name]]')
+  expect(help.stdout).toContain('telesto migrate [--directory <directory> | --file <path> | --database <url>]')
   expect(await telesto(cwd, 'migrate', '--help')).toMatchObject({ code: 0, stderr: '' })
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
   expect(await telesto(cwd, '--version')).toEqual({ code: 0, stdout: version, stderr: '' })
@@ -69,7 +69,10 @@ test.for([
   [['migrate', '--file'], "Option '--file <value>' argument missing. Usage: telesto migrate"],
   [['migrate', 'x'], "Unexpected argument 'x'. Usage: telesto migrate"],
   [['migrate', '--down', 'x', 'y'], "Unexpected argument 'y'. Usage: telesto migrate"],
-  [['migrate', '--file', 'a', '--directory', 'b'], 'Give --directory or --file, not both. Usage: telesto migrate'],
+  [
+    ['migrate', '--file', 'a', '--directory', 'b'],
+    'Give --directory, --file or --database, one of them. Usage: telesto migrate',
+  ],
 ] as const)('called wrongly: %j', async ([args, sentence]) => {
   const cwd = await freshDirectory()
   const { code, stdout, stderr } = await telesto(cwd, ...args)

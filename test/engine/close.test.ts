@@ -1,27 +1,19 @@
-import path from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { expect, test } from 'vitest'
 import { createTelesto } from '../../src/index.js'
+import { look, telestoIn } from '../database.js'
 import { ManualClock } from './manual-clock.js'
 import { freshDirectory, type Portal, portal } from './portal.js'
 import { hangs, scriptedSystem } from './scripted-adapter.js'
 
 const MINUTE = 60_000
 
-/** What stands in the file when all connections to it are closed. */
-const fileOf = (directory: string) => {
-  const file = new DatabaseSync(path.join(directory, 'telesto.db'))
-  try {
-    return {
-      record: { ...file.prepare('SELECT * FROM telesto_schedulers').get() },
-      attempt: { ...file.prepare('SELECT * FROM telesto_attempts').get() },
-      job: { ...file.prepare('SELECT * FROM telesto_jobs').get() },
-      health: file.prepare(`SELECT data FROM telesto_events WHERE kind = 'health'`).all(),
-    }
-  } finally {
-    file.close()
-  }
-}
+/** What stands in the store when all connections of Telesto to it are closed. */
+const leftIn = async (directory: string) => ({
+  record: (await look(directory, 'SELECT * FROM telesto_schedulers'))[0],
+  attempt: (await look(directory, 'SELECT * FROM telesto_attempts'))[0],
+  job: (await look(directory, 'SELECT * FROM telesto_jobs'))[0],
+  health: await look(directory, `SELECT data FROM telesto_events WHERE kind = 'health'`),
+})
 const noLease = { poll_owner: null, poll_until: 0, orders_owner: null, orders_until: 0 }
 const well = { health: 'ok', health_message: null, poll_failures: 0, orders_failures: 0 }
 const reopen = async (p: Portal) => await portal({ directory: p.directory, clock: p.clock, system: p.system })
@@ -39,7 +31,7 @@ test('close() aborts a poll that hangs, leaves no lease, and does not hold it ag
   await p.close()
   expect(p.clock.monotonic() - began).toBeLessThan(3000)
   expect(asked?.signal?.aborted).toBe(true)
-  const left = fileOf(p.directory)
+  const left = await leftIn(p.directory)
   expect(left.record).toMatchObject({ ...noLease, ...well })
   expect(left.job).toMatchObject({ id: job.id, status_code: 'SUB' })
   expect(left.health).toEqual([])
@@ -63,10 +55,10 @@ test('close() during a submit that hangs: no lease, a healthy scheduler, and the
   const { token } = await p.row(job)
   await p.pass(1000)
   await p.close()
-  const left = fileOf(p.directory)
+  const left = await leftIn(p.directory)
   expect(left.record).toMatchObject({ ...noLease, ...well })
   expect(left.attempt).toMatchObject({ token, native_id: null, order_name: 'submit', live: 1 })
-  expect(left.attempt.handed_over_at).not.toBeNull()
+  expect(left.attempt?.handed_over_at).not.toBeNull()
   const next = await reopen(p)
   await next.pass(5000)
   expect(await next.row(job)).toMatchObject({ token, nativeId: 'native-1', statusCode: 'SUB' })
@@ -89,7 +81,7 @@ test('close() while results are processed waits for the function, counts no try 
   await p.pass(15_000)
   await p.close()
   expect(ended).toBe(1)
-  expect(fileOf(p.directory)).toMatchObject({
+  expect(await leftIn(p.directory)).toMatchObject({
     job: { status_code: 'RES' },
     attempt: { collect_owner: null, collect_until: 0, collect_tries: 0, collect_error: null },
   })
@@ -121,7 +113,7 @@ test('A loop that closes takes no new work, and calls nothing after its signal',
 test('createTelesto: close() may be called twice, also at once; afterwards everything says "closed"', async () => {
   const clock = new ManualClock()
   const { adapter } = scriptedSystem(() => clock.monotonic())
-  const telesto = await createTelesto({ adapters: [adapter], directory: await freshDirectory(), clock })
+  const telesto = await createTelesto({ adapters: [adapter], ...(await telestoIn(await freshDirectory())), clock })
   const scheduler = await telesto.createScheduler({ name: 'pool', adapter: 'scripted' })
   const app = telesto.app('flood')
   const job = await app.createJob({ jobType: 'SCRIPTED', name: 'a', user: 'ada', scheduler })
@@ -136,7 +128,11 @@ test('Two Telestos in one process share nothing but what they were given', async
   const clock = new ManualClock()
   const [one, two] = [scriptedSystem(() => clock.monotonic()), scriptedSystem(() => clock.monotonic())]
   const open = async (system: typeof one) => {
-    const telesto = await createTelesto({ adapters: [system.adapter], directory: await freshDirectory(), clock })
+    const telesto = await createTelesto({
+      adapters: [system.adapter],
+      ...(await telestoIn(await freshDirectory())),
+      clock,
+    })
     const scheduler = await telesto.createScheduler({ name: 'pool', adapter: 'scripted' })
     const job = await telesto.app('flood').createJob({ jobType: 'SCRIPTED', name: 'a', user: 'ada', scheduler })
     return { telesto, job }

@@ -41,7 +41,7 @@ test('A child is submitted only when all its parents are Complete: Results-Ready
   await p.says(first, { state: 'succeeded' })
   await p.pass(20_000)
   await p.says(second, { state: 'succeeded' })
-  await p.pass(10_000)
+  await p.pass(20_000)
   expect(await p.status(second)).toBe('Results-Ready')
   expect(await p.status(child)).toBe('Pending')
   expect(p.system.count('submit')).toBe(2)

@@ -25,20 +25,29 @@ import { readJobRow } from '../../src/store/jobs.js'
 import { openDatabase } from '../../src/store/open.js'
 import { localTransport } from '../../src/transport/local.js'
 import { createWaiting } from '../../src/waiting.js'
+import { forget, placeOf } from '../database.js'
 import { ManualClock } from './manual-clock.js'
 import { type ScriptedSystem, type ScriptOptions, scriptedSystem } from './scripted-adapter.js'
 
 /** A directory of the test's own, gone after it. */
 export const freshDirectory = async (): Promise<string> => {
   const directory = await mkdtemp(path.join(tmpdir(), 'telesto-engine-'))
-  onTestFinished(async () => await rm(directory, { recursive: true, force: true }))
+  onTestFinished(async () => {
+    await forget(directory)
+    await rm(directory, { recursive: true, force: true })
+  })
   return directory
 }
 
 /** The database, counting. `statements`: those inside transactions. `busy`: what has begun and not ended. */
 const counted = (database: Database) => {
   const counts = { reads: 0, writes: 0, statements: 0, busy: 0 }
-  const faults: { nextWrite?: Error; nextRead?: Error; afterRead?: (sql: string) => Promise<void> | undefined } = {}
+  const faults: {
+    nextWrite?: Error
+    nextRead?: Error
+    beforeRead?: (sql: string) => Promise<void>
+    afterRead?: (sql: string) => Promise<void> | undefined
+  } = {}
   const during = async <T>(work: Promise<T>): Promise<T> => {
     counts.busy++
     try {
@@ -60,10 +69,10 @@ const counted = (database: Database) => {
   const over: Pick<Database, 'all' | 'write' | 'readNow'> = {
     all: async <T extends object>(sql: string, params?: readonly Value[]): Promise<T[]> => {
       counts.reads++
-      const { nextRead, afterRead } = faults
+      const { nextRead, beforeRead, afterRead } = faults
       delete faults.nextRead
       if (nextRead) throw nextRead
-      const rows = await during(database.all<T>(sql, params))
+      const rows = await during((beforeRead?.(sql) ?? Promise.resolve()).then(() => database.all<T>(sql, params)))
       await afterRead?.(sql)
       return rows
     },
@@ -128,7 +137,7 @@ export const portal = async (options: PortalOptions = {}) => {
   const system = options.system ?? scriptedSystem(() => clock.monotonic(), options.script)
   const { log, lines } = collectingLog()
   const registry = createRegistry([system.adapter, ...(options.adapters ?? [])])
-  const database = await openDatabase({ file: path.join(directory, 'telesto.db'), clock, log })
+  const database = await openDatabase({ ...(await placeOf(directory)), migrate: true, clock, log })
   const { counting, counts, faults } = counted(database)
   const unread = (what: string) => (error: unknown) => log.warn({ error: String(error) }, what)
   const feed = createEventFeed(counting, clock, unread('feed'))
@@ -289,7 +298,7 @@ export const portal = async (options: PortalOptions = {}) => {
         over = true
       })
       for (let tries = 0; tries < 200 && !over; tries++) {
-        await turnOfTheLoop()
+        await settled()
         clock.advance(100)
       }
       await stopped
@@ -311,7 +320,7 @@ export const portal = async (options: PortalOptions = {}) => {
     feed,
     database,
     counts,
-    /** What fails next in the store, and what holds an answer of it back. */
+    /** What fails next in the store, what happens before it is read, and what holds an answer of it back. */
     faults,
     lines,
     scheduler,

@@ -1,6 +1,9 @@
+import path from 'node:path'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.js'
 import { nowIn } from '../../src/store/database.js'
+import { dialects } from '../../src/store/dialect.js'
+import { placeOf } from '../database.js'
 import { counters, labels } from './children/schema.js'
 import { childScript, freshFile, openFor, refusal, startChild } from './support.js'
 
@@ -11,15 +14,15 @@ const n = async (database: Awaited<ReturnType<typeof open>>) =>
 test('rows are read as they were written, and changes are counted', async () => {
   const database = await open()
   await database.write(async (tx) => {
-    expect(await tx.run('INSERT INTO counters (n, note) VALUES ($1, $2), ($1, NULL)', [5, 'é\u0000"'])).toBe(2)
+    expect(await tx.run('INSERT INTO counters (n, note) VALUES ($1, $2), ($1, NULL)', [5, 'é"'])).toBe(2)
     expect(await tx.all('INSERT INTO counters (n) VALUES ($1) RETURNING id, n', [6])).toEqual([{ id: 4, n: 6 }])
     expect(await tx.run('UPDATE counters SET n = 7 WHERE n = $1 RETURNING id', [5])).toBe(2)
     expect(await tx.run('UPDATE counters SET n = 8 WHERE n = $1', [5])).toBe(0)
-    expect(await tx.run('CREATE TABLE other (a)')).toBe(0)
+    expect(await tx.run('CREATE TABLE other (a TEXT)')).toBe(0)
     expect(await tx.run('DELETE FROM counters WHERE n = $1', [6])).toBe(1)
   })
   const [row] = await database.all('SELECT id, n, note FROM counters WHERE id = $1', [2])
-  expect(row).toEqual({ id: 2, n: 7, note: 'é\u0000"' })
+  expect(row).toEqual({ id: 2, n: 7, note: 'é"' })
 })
 
 test('a write that fails is undone and rejects with the same error', async () => {
@@ -36,31 +39,6 @@ test('a write that fails is undone and rejects with the same error', async () =>
   })
   expect(await thrown.catch((reason: unknown) => reason)).toBe(error)
   expect(await database.write((tx) => tx.run('UPDATE counters SET n = 1'))).toBe(1)
-})
-
-test('a broken constraint has its name, and the transaction goes on', async () => {
-  const database = await open()
-  await database.write(async (tx) => {
-    await tx.run(`INSERT INTO counters (n, note) VALUES (1, 'a')`)
-    const unique = tx.run(`INSERT INTO counters (n, note) VALUES (2, 'a')`)
-    await expect(unique).rejects.toMatchObject({ code: 'SQLITE_CONSTRAINT_UNIQUE' })
-    const foreign = tx.run(`INSERT INTO labels VALUES (99, 'x')`)
-    await expect(foreign).rejects.toMatchObject({ code: 'SQLITE_CONSTRAINT_FOREIGNKEY' })
-    await tx.run('UPDATE counters SET n = 3 WHERE id = 1')
-  })
-  expect(await n(database)).toBe(3)
-})
-
-test('a COMMIT that fails undoes the write, and the next one works', async () => {
-  const database = await open()
-  const failing = database.write(async (tx) => {
-    await tx.run('PRAGMA defer_foreign_keys = ON')
-    await tx.run('UPDATE counters SET n = 4')
-    await tx.run(`INSERT INTO labels VALUES (99, 'x')`)
-  })
-  await expect(failing).rejects.toMatchObject({ code: 'SQLITE_CONSTRAINT_FOREIGNKEY' })
-  expect(await n(database)).toBe(0)
-  expect(await database.write((tx) => tx.run('UPDATE counters SET n = 5'))).toBe(1)
 })
 
 test('what is not committed is not read outside', async () => {
@@ -88,7 +66,9 @@ test('writers of one process wait for each other and lose nothing', async () => 
 test('writers of several processes lose nothing, and none is rejected', async () => {
   const file = await freshFile()
   const database = await openFor(file, { migrations: [counters] })
-  const children = Array.from({ length: 3 }, () => startChild(childScript('count'), [file, '60']))
+  const where = await placeOf(path.dirname(file))
+  const place = 'url' in where ? where.url : where.file
+  const children = Array.from({ length: 3 }, () => startChild(childScript('count'), [place, '60']))
   const reports = await Promise.all(children.map((child) => child.line()))
   expect(reports).toEqual(Array.from({ length: 3 }, () => JSON.stringify({ rejected: 0 })))
   expect(await n(database)).toBe(180)
@@ -108,16 +88,14 @@ test('two databases of one process, on one file, take turns', async () => {
 test('a write inside a write is refused instead of waiting for ever; one started there for later is not', async () => {
   const database = await open()
   const later: Promise<unknown>[] = []
+  const ended = Promise.withResolvers<void>()
   await database.write(async (tx) => {
     await expect(database.write((inner) => inner.run('SELECT 1'))).rejects.toThrow(/inside the work of another write/)
     await expect(database.close()).rejects.toThrow(/inside the work of a write/)
-    later.push(
-      new Promise((resolve) => setTimeout(resolve, 20)).then(() =>
-        database.write((other) => other.run('UPDATE counters SET n = n + 10')),
-      ),
-    )
+    later.push(ended.promise.then(() => database.write((other) => other.run('UPDATE counters SET n = n + 10'))))
     await tx.run('UPDATE counters SET n = 1')
   })
+  ended.resolve()
   expect(await Promise.all(later)).toEqual([1])
   expect(await n(database)).toBe(11)
 })
@@ -148,7 +126,7 @@ test('timers have their turn while statements follow each other', async () => {
 test('the clock is the database’s, in milliseconds, moved by the offset of the clock that was given', async () => {
   let offset = 0
   const database = await openFor(await freshFile(), { clock: { ...systemClock, databaseOffset: () => offset } })
-  expect(database.now()).toBe(`CAST(unixepoch('subsec') * 1000 AS INTEGER)`)
+  expect(database.now()).toBe(dialects[database.dialect].clock)
   const before = Date.now()
   const now = await database.readNow()
   expect(now).toBeGreaterThanOrEqual(before)

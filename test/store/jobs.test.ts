@@ -21,7 +21,7 @@ const statementsOf = async (work: () => PromiseLike<unknown>): Promise<string[]>
 const planOf = async (query: PromiseLike<Job[]>): Promise<string> => {
   const [list = ''] = await statementsOf(() => query)
   expect(list).toMatch(/^SELECT j\.id .* ORDER BY /s)
-  const plan = shared.sql(`EXPLAIN QUERY PLAN ${list.replace(/\$\d+/g, "'x'")}`)
+  const plan = await shared.sql(`EXPLAIN QUERY PLAN ${list.replace(/\$\d+/g, "'x'")}`)
   return plan.map((step) => String(step.detail)).join('; ')
 }
 
@@ -52,7 +52,8 @@ describe('every order that a list offers has its index', () => {
     async (order, column) => {
       const ada = shared.telesto.as({ id: 'ada', groups: ['hydro', 'ops'] })
       const [list = ''] = await statementsOf(() => ada.query().orderBy(order).slice(0, 50))
-      const plan = shared.sql(`EXPLAIN QUERY PLAN ${list.replace(/\$\d+/g, "'x'")}`).map((step) => String(step.detail))
+      const steps = await shared.sql(`EXPLAIN QUERY PLAN ${list.replace(/\$\d+/g, "'x'")}`)
+      const plan = steps.map((step) => String(step.detail))
       const sources = plan.filter((step) => /^SEARCH [jg] USING/.test(step))
       expect(sources).toEqual([
         expect.stringMatching(new RegExp(`^SEARCH j USING .*INDEX telesto_jobs_user_${column} \\(user_id=`)),
@@ -63,6 +64,23 @@ describe('every order that a list offers has its index', () => {
       ])
     },
   )
+
+  test('jobs of a status of the app’s own are found by its index', async () => {
+    const plan = await planOf(shared.telesto.as(ADMIN).query().filter({ status: 'Archived' }).slice(0, 50))
+    expect(plan).toMatch(/telesto_jobs_custom_status/)
+  })
+
+  test('the history of a job is read with one look at an index for each table', async () => {
+    const steps = await shared.sql(
+      `EXPLAIN QUERY PLAN SELECT e.id, a.address FROM telesto_events e
+         LEFT JOIN telesto_audit a ON a.job_id = e.job_id AND a.event_id = e.id
+         WHERE e.job_id = 7 AND e.id > 0 AND e.kind <> 'progress' ORDER BY e.id LIMIT 200`,
+    )
+    const plan = steps.map(({ detail }) => String(detail))
+    expect(plan).toHaveLength(2)
+    expect(plan[0]).toContain('USING INDEX telesto_events_job (job_id=? AND id>?)')
+    expect(plan[1]).toContain('USING INDEX telesto_audit_job (job_id=? AND event_id=?)')
+  })
 
   test('the current attempt of each is found by its id', async () => {
     const app = await shared.newApp()

@@ -64,7 +64,7 @@ test('a list that is merged from its sources is the list that is looked through,
       fc.nat(60),
       fc.nat(40),
       async (or, others, order, descending, offset, limit) => {
-        const where = condition([others, { or }])
+        const where = condition(database.dialect, [others, { or }])
         expect(where.union).toBeDefined()
         const page = { order, descending, offset, limit }
         expect(await findJobIds(database, where, page)).toEqual(await findJobIds(database, withoutUnion(where), page))

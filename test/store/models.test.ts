@@ -1,29 +1,27 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
-import { systemClock } from '../../src/clock.js'
-import { openDatabase } from '../../src/store/open.js'
+import { expect, test } from 'vitest'
+import type { DialectName } from '../../src/store/dialect.js'
+import { freshFile, openFor } from './support.js'
 
-const log = { debug() {}, info() {}, warn() {}, error() {} }
+/** Every column of every table, and whether it belongs to the primary key. */
+const COLUMNS: Readonly<Record<DialectName, string>> = {
+  sqlite: `SELECT t.name AS "table", c.name AS "column", c.pk > 0 AS key
+    FROM sqlite_schema t JOIN pragma_table_info(t.name) c WHERE t.type = 'table' AND t.name LIKE 'telesto\\_%' ESCAPE '\\'`,
+  postgres: `SELECT t.relname AS "table", c.attname AS "column", COALESCE(c.attnum = ANY (k.indkey), FALSE) AS key
+    FROM pg_class t JOIN pg_attribute c ON c.attrelid = t.oid AND c.attnum > 0
+      LEFT JOIN pg_index k ON k.indrelid = t.oid AND k.indisprimary
+    WHERE t.relkind = 'r' AND t.relnamespace = current_schema()::regnamespace`,
+}
 
 test('each table of the migrations has a model with exactly its columns and its primary key', async () => {
-  const directory = mkdtempSync(join(tmpdir(), 'telesto-models-'))
-  const database = await openDatabase({ file: join(directory, 'telesto.db'), clock: systemClock, log })
-  onTestFinished(async () => {
-    await database.close()
-    rmSync(directory, { recursive: true })
-  })
-  const tables = await database.all<{ name: string }>(
-    "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'telesto\\_%' ESCAPE '\\' AND name <> 'telesto_migrations' ORDER BY name",
-  )
-  expect(Object.keys(database.sequelize.models).sort()).toEqual(tables.map(({ name }) => name))
-  for (const { name } of tables) {
-    const columns = await database.all<{ name: string; pk: number }>(`PRAGMA table_info(${name})`)
-    const model = database.sequelize.model(name)
-    const modelled = Object.values(model.getAttributes()).map(({ field, primaryKey }) => [field, primaryKey === true])
-    expect(new Map(modelled as [string, boolean][]), name).toEqual(
-      new Map(columns.map((column) => [column.name, column.pk > 0])),
-    )
+  const database = await openFor(await freshFile())
+  const columns = await database.all<{ table: string; column: string; key: number }>(COLUMNS[database.dialect])
+  const tables = new Set(columns.map(({ table }) => table))
+  expect(tables.delete('telesto_migrations')).toBe(true)
+  expect(new Set(Object.keys(database.sequelize.models))).toEqual(tables)
+  for (const table of tables) {
+    const attributes = Object.values(database.sequelize.model(table).getAttributes())
+    const modelled = attributes.map(({ field, primaryKey }) => [field as string, primaryKey === true] as const)
+    const stored = columns.filter((one) => one.table === table).map(({ column, key }) => [column, key === 1] as const)
+    expect(new Map(modelled), table).toEqual(new Map(stored))
   }
 })

@@ -9,6 +9,7 @@ import { systemClock } from '../../src/clock.js'
 import { TelestoError } from '../../src/errors.js'
 import type { Database } from '../../src/store/database.js'
 import { type OpenDatabaseOptions, openDatabase } from '../../src/store/open.js'
+import { forget, placeOf } from '../database.js'
 
 export const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
@@ -16,6 +17,7 @@ export const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: (
 export const freshDirectory = async (): Promise<string> => {
   const directory = await mkdtemp(path.join(tmpdir(), 'telesto-store-'))
   onTestFinished(async () => {
+    await forget(directory)
     await chmod(directory, 0o700)
     await rm(directory, { recursive: true, force: true })
   })
@@ -27,7 +29,8 @@ export const freshFile = async (): Promise<string> => path.join(await freshDirec
 
 /** Opens a database, which is closed after the test. */
 export const openFor = async (file: string, options: Partial<OpenDatabaseOptions> = {}): Promise<Database> => {
-  const database = await openDatabase({ file, clock: systemClock, log: quiet, ...options })
+  const place = await placeOf(path.dirname(file), file)
+  const database = await openDatabase({ ...place, migrate: true, clock: systemClock, log: quiet, ...options })
   onTestFinished(() => database.close())
   return database
 }

@@ -1,39 +1,39 @@
-// npm run test:systems [-- names]: installs and starts the real systems, tests against them, and says what it ran.
+// npm run test:systems [-- names]: installs and starts the real systems, tests against them, stops them, and says what it ran.
 // Assumes root on Debian 12.
 
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 
 interface System {
   /** What it is there for. */
   readonly what: string
   /** Debian's packages that it needs, and a file that shows that they are here. */
-  readonly packages: readonly string[]
-  readonly shows: string
-  readonly tests: readonly string[]
+  readonly packages?: { readonly names: readonly string[]; readonly shows: string }
+  /** A script that knows `start`, `stop` and `env`, which prints what its tests need to know as `export NAME=value`. */
+  readonly script?: string
+  /** How vitest runs its tests, and which. */
+  readonly config: string
+  readonly tests?: readonly string[]
 }
 
 const SYSTEMS: Readonly<Record<string, System>> = {
   browser: {
     what: 'every page in Chromium: live updates, forms, screenshots',
-    packages: ['chromium'],
-    shows: '/usr/bin/chromium',
+    packages: { names: ['chromium'], shows: '/usr/bin/chromium' },
+    config: 'vitest.systems.config.ts',
     tests: ['test/systems/browser.test.ts'],
   },
   schemathesis: {
     what: 'every operation of the API, as its OpenAPI document tells it to a stranger',
-    packages: ['python3-venv'],
-    shows: '/usr/share/doc/python3-venv',
+    packages: { names: ['python3-venv'], shows: '/usr/share/doc/python3-venv' },
+    config: 'vitest.systems.config.ts',
     tests: ['test/systems/schemathesis.test.ts'],
   },
-}
-
-const run = (command: string, args: readonly string[]): void => {
-  const { status } = spawnSync(command, args, {
-    stdio: 'inherit',
-    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
-  })
-  if (status !== 0) process.exit(status ?? 1)
+  postgres: {
+    what: 'the store, the engine, the manager and the web on PostgreSQL',
+    script: 'test/systems/postgres.sh',
+    config: 'vitest.postgres.config.ts',
+  },
 }
 
 const names = process.argv.slice(2).filter((name) => !name.startsWith('-'))
@@ -45,19 +45,54 @@ for (const name of wanted) {
   process.exit(2)
 }
 
-const systems = wanted.map((name) => SYSTEMS[name] as System)
-const missing = systems.filter(({ shows }) => !existsSync(shows)).flatMap(({ packages }) => packages)
-if (missing.length > 0) {
-  run('apt-get', ['update', '-qq'])
-  run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...missing])
+/** Runs a program to its end, whatever signal comes meanwhile: the terminal has told the program as well. */
+const run = async (
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<boolean> => {
+  const child = spawn(command, args, { stdio: 'inherit', env })
+  return await new Promise((resolve) => child.on('close', (code) => resolve(code === 0)))
 }
-for (const [index, system] of systems.entries()) console.log(`${wanted[index]}: ${system.what}`)
-run('npx', [
-  'vitest',
-  'run',
-  '--config',
-  'vitest.systems.config.ts',
-  ...options,
-  ...systems.flatMap(({ tests }) => tests),
-])
-console.log(`Ran: ${wanted.join(', ')}.`)
+let stopped = false
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.on(signal, () => {
+    stopped = true
+  })
+}
+
+const install = async ({ names: packages, shows }: NonNullable<System['packages']>): Promise<boolean> => {
+  if (existsSync(shows)) return true
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
+  return (
+    (await run('apt-get', ['update', '-qq'], env)) &&
+    (await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], env))
+  )
+}
+
+/** What a started system tells its tests. */
+const told = (script: string): Record<string, string> => {
+  const { stdout } = spawnSync(script, ['env'], { encoding: 'utf8' })
+  return Object.fromEntries([...stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]))
+}
+
+const test = async ({ packages, script, config, tests = [] }: System): Promise<boolean> => {
+  if (packages && !(await install(packages))) return false
+  try {
+    if (script !== undefined && !(await run(script, ['start']))) return false
+    const env = { ...process.env, ...(script === undefined ? {} : told(script)) }
+    return await run('npx', ['vitest', 'run', '--config', config, ...options, ...tests], env)
+  } finally {
+    if (script !== undefined) await run(script, ['stop'])
+  }
+}
+
+const ran: string[] = []
+for (const name of wanted) {
+  const system = SYSTEMS[name] as System
+  if (stopped) break
+  console.log(`${name}: ${system.what}`)
+  ran.push(`${name} ${(await test(system)) ? 'passed' : 'FAILED'}`)
+}
+console.log(`Ran: ${ran.join(', ')}.`)
+if (stopped || ran.some((line) => line.endsWith('FAILED'))) process.exitCode = 1

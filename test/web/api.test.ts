@@ -102,7 +102,7 @@ describe('actions', () => {
     expect((await act('delete')).json.error?.code).toBe('job_is_active')
     expect((await act('delete', { stop: true })).json).toEqual({ id: job.id, deleted: true })
     expect((await portal.api(`/jobs/${job.id}`)).status).toBe(404)
-    const by = portal.sql<{ user_id: string }>('SELECT DISTINCT user_id FROM telesto_audit')
+    const by = await portal.sql<{ user_id: string }>('SELECT DISTINCT user_id FROM telesto_audit')
     expect(by).toMatchObject([{ user_id: 'ada' }])
   })
 
@@ -292,7 +292,7 @@ describe('results', () => {
     const portal = await startPortal()
     const job = await portal.basic('results')
     await job.execute()
-    const directory = portal.workdir(job.id)
+    const directory = await portal.workdir(job.id)
     await mkdir(path.join(directory, 'sub'), { recursive: true })
     await mkdir(path.join(directory, '.telesto'), { recursive: true })
     await writeFile(path.join(directory, '.telesto', 'report'), 'token')

@@ -72,8 +72,8 @@ const openStream = async (portal: Portal, query: string, as = 'ada', headers: Re
   }
 }
 
-const lastEvent = (portal: Portal): number =>
-  portal.sql<{ id: number }>('SELECT MAX(id) AS id FROM telesto_events')[0]?.id ?? 0
+const lastEvent = async (portal: Portal): Promise<number> =>
+  (await portal.sql<{ id: number }>('SELECT MAX(id) AS id FROM telesto_events'))[0]?.id ?? 0
 
 describe('the stream of a list', () => {
   it('tells the rows that changed, rendered as on the page, with the id of the event', async () => {
@@ -96,7 +96,7 @@ describe('the stream of a list', () => {
   it('tells several events of one job in one message', async () => {
     const portal = await startPortal()
     const job = await portal.basic('busy')
-    const since = lastEvent(portal)
+    const since = await lastEvent(portal)
     await job.execute()
     await job.updateStatus('Running')
     await job.updateStatus('Complete')
@@ -213,11 +213,11 @@ describe('replay', () => {
   it('tells what happened since the event that the page knows, and nothing twice', async () => {
     const portal = await startPortal()
     const job = await portal.basic('missed')
-    const since = lastEvent(portal)
+    const since = await lastEvent(portal)
     await job.execute()
     const byHeader = await openStream(portal, `ids=${job.id}&since=999999`, 'ada', { 'last-event-id': String(since) })
     await byHeader.until('Submitted')
-    const known = await openStream(portal, `ids=&job=${job.id}&since=${lastEvent(portal)}`)
+    const known = await openStream(portal, `ids=&job=${job.id}&since=${await lastEvent(portal)}`)
     await known.ready()
     await job.updateStatus('Running')
     await known.until('Running')
@@ -231,9 +231,9 @@ describe('replay', () => {
         'last-event-id': since === '' ? 'none' : since,
       })
       await stream.until('refresh')
-      expect(stream.messages).toMatchObject([{ event: 'refresh', id: String(lastEvent(portal)) }])
+      expect(stream.messages).toMatchObject([{ event: 'refresh', id: String(await lastEvent(portal)) }])
     }
-    const first = lastEvent(portal)
+    const first = await lastEvent(portal)
     for (let i = 0; i < 3; i += 1) {
       await portal.nile.bulkCreate(
         Array.from({ length: 500 }, () => ({ name: 'n', user: 'ada', jobType: 'TOY' as const, manual: true })),

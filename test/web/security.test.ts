@@ -31,7 +31,7 @@ describe('who sees what', () => {
   it('a stranger can do nothing, and leaves no trace', async () => {
     const portal = await startPortal()
     const job = await portal.basic('mine')
-    const before = portal.sql('SELECT COUNT(*) AS n FROM telesto_events')
+    const before = await portal.sql('SELECT COUNT(*) AS n FROM telesto_events')
     for (const action of ['execute', 'stop', 'delete', 'update-status', 'resubmit']) {
       for (const place of ['/api', '']) {
         const as = await portal.ask(`/telesto${place}/jobs/${job.id}/${action}`, { as: 'bob', method: 'POST' })
@@ -40,7 +40,7 @@ describe('who sees what', () => {
         expect([place, action, nobody.status]).toEqual([place, action, 401])
       }
     }
-    expect(portal.sql('SELECT COUNT(*) AS n FROM telesto_events')).toEqual(before)
+    expect(await portal.sql('SELECT COUNT(*) AS n FROM telesto_events')).toEqual(before)
   })
 
   it('who may see but not act gets 403, and no buttons', async () => {

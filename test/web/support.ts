@@ -3,11 +3,11 @@ import { request as httpRequest, type IncomingHttpHeaders, type Server } from 'n
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import express, { type Express, type Request } from 'express'
 import { onTestFinished } from 'vitest'
 import { createTelesto, type TelestoOptions, type User } from '../../src/index.js'
 import { createReportTokens } from '../../src/report-token.js'
+import { forget, look, telestoIn } from '../database.js'
 import { toy } from './toy-adapter.js'
 
 export const ada: User = { id: 'ada', name: 'Ada Lovelace' }
@@ -44,7 +44,7 @@ export const startPortal = async (options: Options = {}, mount: Mount = mountAtT
   const keep = (fields: object, message?: string): void => void logged.push({ ...fields, message })
   const telesto = await createTelesto({
     adapters: [toy],
-    directory,
+    ...(await telestoIn(directory)),
     identify,
     runLoops: false,
     log: { debug: () => {}, info: () => {}, warn: keep, error: keep },
@@ -61,6 +61,7 @@ export const startPortal = async (options: Options = {}, mount: Mount = mountAtT
     await telesto.close()
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
+    await forget(directory)
     await rm(directory, { recursive: true, force: true })
   }
   onTestFinished(close)
@@ -78,14 +79,8 @@ export const startPortal = async (options: Options = {}, mount: Mount = mountAtT
       ...(body === undefined ? {} : { body: json ? JSON.stringify(body) : (body as string | URLSearchParams) }),
     })
   }
-  const sql = <T = Record<string, unknown>>(text: string): T[] => {
-    const database = new DatabaseSync(path.join(directory, 'telesto.db'))
-    try {
-      return database.prepare(text).all() as T[]
-    } finally {
-      database.close()
-    }
-  }
+  const sql = async <T extends object = Record<string, unknown>>(text: string): Promise<T[]> =>
+    await look<T>(directory, text)
   return {
     telesto,
     nile,
@@ -120,15 +115,17 @@ export const startPortal = async (options: Options = {}, mount: Mount = mountAtT
     },
     /** The token with which the current attempt of a job may report. */
     async reportToken(jobId: number): Promise<string> {
-      const [row] = sql<{ token: string }>(
+      const [row] = await sql<{ token: string }>(
         `SELECT a.token FROM telesto_jobs j JOIN telesto_attempts a ON a.id = j.attempt_id WHERE j.id = ${jobId}`,
       )
       return createReportTokens(await readFile(path.join(directory, 'report.key'))).of(row?.token ?? '')
     },
-    workdir: (jobId: number): string =>
-      sql<{ workdir: string }>(
+    async workdir(jobId: number): Promise<string> {
+      const [row] = await sql<{ workdir: string }>(
         `SELECT a.workdir FROM telesto_jobs j JOIN telesto_attempts a ON a.id = j.attempt_id WHERE j.id = ${jobId}`,
-      )[0]?.workdir ?? '',
+      )
+      return row?.workdir ?? ''
+    },
   }
 }
 

@@ -1,11 +1,12 @@
-// Adds 1 to the counter of the database argv[2], argv[3] times, each time reading first: a lost update would show.
+// Adds 1 to the counter of the database argv[2] (a file or a URL), argv[3] times, each time reading first: a lost update would show.
 import { systemClock } from '../../../src/clock.js'
 import { openDatabase } from '../../../src/store/open.js'
 import { counters } from './schema.js'
 
-const [, , file = '', times = '0'] = process.argv
+const [, , name = '', times = '0'] = process.argv
+const place = name.includes('://') ? { url: name } : { file: name }
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
-const database = await openDatabase({ file, clock: systemClock, log, migrations: [counters] })
+const database = await openDatabase({ ...place, clock: systemClock, log, migrations: [counters] })
 let rejected = 0
 for (let time = 0; time < Number(times); time += 1) {
   await database

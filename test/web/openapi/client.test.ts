@@ -95,7 +95,7 @@ test('a typed client is made from the document, compiled, and used', async () =>
   const job = await portal.basic('by client', { tags: { basin: 'nile' } })
   const running = await portal.basic('runs')
   await running.execute()
-  const results = portal.workdir(running.id)
+  const results = await portal.workdir(running.id)
   await mkdir(results, { recursive: true })
   await writeFile(path.join(results, 'flow.csv'), '1,2\n')
   const { stdout, stderr } = await node(

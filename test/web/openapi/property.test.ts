@@ -27,7 +27,7 @@ const makeJob = async (portal: Portal, n: number): Promise<number> => {
   const status = statuses[n % statuses.length]
   if (status === undefined) return job.id
   await job.execute()
-  const directory = portal.workdir(job.id)
+  const directory = await portal.workdir(job.id)
   await mkdir(path.join(directory, 'sub'), { recursive: true })
   await writeFile(path.join(directory, 'plot.svg'), '<svg xmlns="http://www.w3.org/2000/svg"/>')
   await writeFile(path.join(directory, 'sub', 'a.txt'), 'a')
@@ -100,7 +100,7 @@ test('whatever is sent, no operation answers outside the document', { timeout: 1
   const pool = await Promise.all(Array.from({ length: 30 }, async (_, n) => await makeJob(portal, n)))
   const key = await readFile(path.join(portal.directory, 'report.key'))
   const secrets = [CANARY, key.toString('hex'), key.toString('base64'), key.toString('base64url')]
-  for (const id of pool) if (portal.workdir(id) !== '') secrets.push(await portal.reportToken(id))
+  for (const id of pool) if ((await portal.workdir(id)) !== '') secrets.push(await portal.reportToken(id))
   let count = 0
   let done = 0
   const property = fc.asyncProperty(fc.oneof(...operations.map(requestsOf)), async (sent) => {
