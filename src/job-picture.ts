@@ -15,11 +15,17 @@ const date = (time: number | null | undefined): Date | null =>
 
 /** A job as its row was when it was read, with the changes that a caller made since. Reading it does no I/O. */
 export class JobPicture {
+  /** @internal */
   protected readonly core: Core
+  /** @internal */
   protected readonly viewer: Viewer
+  /** @internal */
   protected whole: WholeJob
+  /** @internal */
   protected unsaved: NewJob | undefined
+  /** @internal */
   protected edited = new Map<Editable, unknown>()
+  /** @internal */
   protected extended: Record<string, unknown> | undefined
 
   /** @internal Jobs come from a JobManager. */
@@ -33,6 +39,7 @@ export class JobPicture {
     }
   }
 
+  /** @internal */
   protected get row(): JobRow {
     return this.whole.row
   }

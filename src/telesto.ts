@@ -28,6 +28,15 @@ import { UserView } from './user-view.js'
 import { createWaiting } from './waiting.js'
 import { createWeb, type Web } from './web/web.js'
 
+declare global {
+  namespace Express {
+    interface Request {
+      /** Telesto as the user of this request sees it; put there by `telesto.middleware`. */
+      telesto: UserView
+    }
+  }
+}
+
 export interface TelestoOptions<A extends readonly Adapter[]> {
   /** The kinds of schedulers that this portal drives; they bring the job types. */
   readonly adapters: A

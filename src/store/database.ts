@@ -29,7 +29,9 @@ export interface WriteOptions {
  */
 export interface Database {
   readonly dialect: DialectName
+  /** @internal Not in the package's declarations: Sequelize's own do not pass under exactOptionalPropertyTypes. */
   readonly sequelize: Sequelize
+  /** @internal */
   readonly models: Models
   /** Reads outside any transaction: what is committed now. */
   all<T extends object = Row>(sql: string, params?: readonly Value[]): Promise<T[]>

@@ -34,7 +34,7 @@ interface AttemptRow {
 
 const date = (time: number | null): Date | null => (time === null ? null : new Date(time))
 
-export const readAttempts = async ({ models }: Pick<Database, 'models'>, jobId: number): Promise<AttemptHistory[]> => {
+export const readAttempts = async (database: Database, jobId: number): Promise<AttemptHistory[]> => {
   const attributes = [
     'number',
     'nativeId',
@@ -47,7 +47,12 @@ export const readAttempts = async ({ models }: Pick<Database, 'models'>, jobId: 
     'startTime',
     'completionTime',
   ]
-  const found = await models.Attempt.findAll({ attributes, where: { jobId }, order: [['number', 'ASC']], raw: true })
+  const found = await database.models.Attempt.findAll({
+    attributes,
+    where: { jobId },
+    order: [['number', 'ASC']],
+    raw: true,
+  })
   return (found as unknown as AttemptRow[]).map(({ statusCode, customStatus, ...row }) => ({
     ...row,
     status: statusCode === null ? null : statusText({ statusCode, customStatus }),

@@ -61,8 +61,8 @@ const SELECT = `SELECT ${COLUMNS.map(
 
 type Reader = Pick<Transaction, 'all'>
 
-export const readSchedulers = async ({ models }: Pick<Database, 'models'>): Promise<SchedulerRow[]> =>
-  (await models.Scheduler.findAll({ order: [['name', 'ASC']], raw: true })) as unknown as SchedulerRow[]
+export const readSchedulers = async (database: Database): Promise<SchedulerRow[]> =>
+  (await database.models.Scheduler.findAll({ order: [['name', 'ASC']], raw: true })) as unknown as SchedulerRow[]
 export const readScheduler = async (reader: Reader, id: number): Promise<SchedulerRow | undefined> =>
   (await reader.all<SchedulerRow>(`${SELECT} WHERE id = $1`, [id]))[0]
 export const readSchedulerByName = async (reader: Reader, name: string): Promise<SchedulerRow | undefined> =>

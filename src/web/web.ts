@@ -2,22 +2,12 @@ import express, { type Request, type RequestHandler, type Router } from 'express
 import type { User } from '../access.js'
 import type { Core } from '../core.js'
 import type { EventFeed } from '../event-feed.js'
-import type { UserView } from '../user-view.js'
 import { callbackRoutes } from './callback.js'
 import { createIdentity } from './identity.js'
 import { createLive } from './live/live.js'
 import { createRateLimit } from './rate-limit.js'
 import { createRouter, notFound, type RouterParts } from './router.js'
 import { routes } from './routes.js'
-
-declare global {
-  namespace Express {
-    interface Request {
-      /** Telesto as the user of this request sees it; put there by `telesto.middleware`. */
-      telesto: UserView
-    }
-  }
-}
 
 export interface WebOptions {
   readonly identify: (req: Request) => User | undefined | Promise<User | undefined>
