@@ -2,7 +2,8 @@
 // Assumes root on Debian 12.
 
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
 
 interface System {
   /** What it is there for. */
@@ -11,10 +12,19 @@ interface System {
   readonly packages?: { readonly names: readonly string[]; readonly shows: string }
   /** A script that knows `start`, `stop` and `env`, which prints what its tests need to know as `export NAME=value`. */
   readonly script?: string
+  /** The Node that runs its tests, another than the repository's own: its version, as npm knows it. */
+  readonly node?: string
   /** How vitest runs its tests, and which. */
   readonly config: string
   readonly tests?: readonly string[]
 }
+
+const onNode = (version: string): System => ({
+  what: `the unit tests, under Express 4 and 5, on Node ${version}`,
+  node: version,
+  config: 'vitest.config.ts',
+  tests: ['--project', 'unit', '--project', 'express 4'],
+})
 
 const SYSTEMS: Readonly<Record<string, System>> = {
   browser: {
@@ -34,6 +44,13 @@ const SYSTEMS: Readonly<Record<string, System>> = {
     script: 'test/systems/postgres.sh',
     config: 'vitest.postgres.config.ts',
   },
+  packed: {
+    what: "the package as it would be published, in a user's project, on the oldest Node that it promises",
+    config: 'vitest.systems.config.ts',
+    tests: ['test/systems/packed.test.ts'],
+  },
+  node22: onNode('22'),
+  node26: onNode('26'),
 }
 
 const names = process.argv.slice(2).filter((name) => !name.startsWith('-'))
@@ -70,18 +87,33 @@ const install = async ({ names: packages, shows }: NonNullable<System['packages'
   )
 }
 
+/** The program of another Node, installed below .systems; undefined where that fails. */
+const nodeOf = async (version: string): Promise<string | undefined> => {
+  const folder = path.resolve('.systems', `node-${version}`)
+  const program = path.join(folder, 'node_modules', '.bin', 'node')
+  if (existsSync(program)) return program
+  mkdirSync(folder, { recursive: true })
+  writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ private: true, allowScripts: { node: true } }))
+  const installed = await run('npm', ['install', '--prefix', folder, '--no-audit', '--no-fund', `node@${version}`])
+  return installed ? program : undefined
+}
+
 /** What a started system tells its tests. */
 const told = (script: string): Record<string, string> => {
   const { stdout } = spawnSync(script, ['env'], { encoding: 'utf8' })
   return Object.fromEntries([...stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]))
 }
 
-const test = async ({ packages, script, config, tests = [] }: System): Promise<boolean> => {
+const test = async ({ packages, script, node, config, tests = [] }: System): Promise<boolean> => {
   if (packages && !(await install(packages))) return false
+  const program = node === undefined ? process.execPath : await nodeOf(node)
+  if (program === undefined) return false
   try {
     if (script !== undefined && !(await run(script, ['start']))) return false
-    const env = { ...process.env, ...(script === undefined ? {} : told(script)) }
-    return await run('npx', ['vitest', 'run', '--config', config, ...options, ...tests], env)
+    const PATH = `${path.dirname(program)}${path.delimiter}${process.env.PATH ?? ''}`
+    const env = { ...process.env, PATH, ...(script === undefined ? {} : told(script)) }
+    const vitest = 'node_modules/vitest/vitest.mjs'
+    return await run(program, [vitest, 'run', '--config', config, ...options, ...tests], env)
   } finally {
     if (script !== undefined) await run(script, ['stop'])
   }
