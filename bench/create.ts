@@ -135,7 +135,7 @@ const bulkCreate = async ({ store, size }: Bench): Promise<Measured> => {
     )
   const other = async () =>
     await inFreshPlace(store, async (place) => {
-      const raw = await place.raw()
+      const raw = await store.connect(place.options)
       const insert = rawBulk(raw, store)
       return await timed(async () => await insert(jobs)).finally(raw.close)
     })
@@ -145,7 +145,7 @@ const bulkCreate = async ({ store, size }: Bench): Promise<Measured> => {
 const createJob = async ({ store, size }: Bench): Promise<Measured> =>
   await inFreshPlace(store, async (place) =>
     withTelesto(place, async (app) => {
-      const raw = await place.raw()
+      const raw = await store.connect(place.options)
       const insert = raw.prepare(insertSql('telesto_jobs', 1))
       const AT_ONCE = 10
       let made = 0

@@ -43,6 +43,8 @@ const orders = (Object.keys(ORDERS) as Field[]).flatMap((field): Order[] => [fie
 const STATUSES = ['PEN', 'SUB', 'RUN', 'COM', 'COM', 'COM', 'ERR', 'ABT'] as const
 /** Rows of one statement while a database is filled. */
 const ROWS = 500
+/** Rows of one transaction. */
+const TOGETHER = 50_000
 /** Between two jobs, in milliseconds. */
 const APART = 1000
 
@@ -72,7 +74,7 @@ const fill = async (raw: Raw, count: number): Promise<void> => {
   }
   for (let first = 1; first <= count; first += ROWS) {
     const jobs = Array.from({ length: ROWS }, (_, index) => job(first + index))
-    await begin()
+    if ((first - 1) % TOGETHER === 0) await begin()
     await inserts.jobs(
       ...jobs.flatMap(({ id, name, user, status, created, times }) => [
         ...[id, 'bench', name, user, 'BASIC', '{"command":["./model.sh","--basin","nile"]}', 1, status, created],
@@ -87,9 +89,8 @@ const fill = async (raw: Raw, count: number): Promise<void> => {
       ),
     )
     await inserts.tags(...jobs.flatMap(({ id }) => [id, 'basin', 'nile', id, 'scenario', `s${id % 10}`]))
-    await commit()
+    if ((first - 1 + ROWS) % TOGETHER === 0 || first + ROWS > count) await commit()
   }
-  await raw.prepare('ANALYZE')()
 }
 
 const places = (rows: number, columns: number): string => {
@@ -128,14 +129,22 @@ const rawPage = (raw: Raw, order: Order): (() => Promise<number>) => {
   ]
   const each = sources.map((sql, index) => `SELECT * FROM (${sql} LIMIT ${CAP}) AS source${index}`)
   const total = raw.prepare(`SELECT COUNT(*) AS total FROM (${each.join(' UNION ')} LIMIT ${CAP}) AS counted`)
+  const beyond = sources.map((sql) => raw.prepare(`${sql.replace(/\$\d/, '$1')} LIMIT 1 OFFSET ${CAP - 1}`))
   const viewer = [VIEWER.id, ...VIEWER.groups]
+  /** Where one source alone has so many, nothing need be told apart. */
+  const count = async (): Promise<number> => {
+    for (const [index, statement] of beyond.entries()) {
+      if ((await statement(viewer[index] as string)).length > 0) return CAP
+    }
+    return Number((await total(...viewer))[0]?.total)
+  }
   return async () => {
     const rows = await page(...viewer)
     const ids = Array.from({ length: PAGE }, (_, index) => Number(rows[index]?.id ?? -1))
     const belongings = [...(await groups(...ids)), ...(await tags(...ids))]
     const byId = new Map<unknown, Row[]>(rows.map(({ id }) => [id, []]))
     for (const row of belongings) byId.get(row.job_id)?.push(row)
-    return Number((await total(...viewer))[0]?.total)
+    return await count()
   }
 }
 
@@ -148,7 +157,7 @@ interface Filled {
 
 const filled = async (store: Store, count: number, note: (text: string) => void): Promise<Filled> => {
   const place = await store.place()
-  const raw = await place.raw()
+  const raw = await store.connect(place.options)
   const ms = await timed(async () => await fill(raw, count))
   note(`${count} jobs, filled in ${Math.round(ms / 1000)} s`)
   const telesto = await createTelesto({ adapters: [local], ...place.options, runLoops: false })

@@ -9,13 +9,13 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
 import type { Benchmark } from './benchmark.ts'
+import { callback } from './callback.ts'
 import { create } from './create.ts'
 import { list } from './list.ts'
 import { between, merged, type Result, resultOf, table } from './results.ts'
-import { sqlite } from './sqlite.ts'
+import { stores } from './stores.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [create, list]
-const stores = { sqlite }
+const BENCHMARKS: readonly Benchmark[] = [create, list, callback]
 
 const { values, positionals } = parseArgs({
   options: { store: { type: 'string', default: 'sqlite' }, quick: { type: 'boolean', default: false } },

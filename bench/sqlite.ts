@@ -12,8 +12,10 @@ const open = (file: string): DatabaseSync => {
   return db
 }
 
-const raw = (file: string): Raw => {
-  const db = open(file)
+const FILE = 'telesto.db'
+
+const connect = async ({ directory }: Place['options']): Promise<Raw> => {
+  const db = open(path.join(directory, FILE))
   return {
     prepare(sql) {
       let places = 0
@@ -31,12 +33,10 @@ const raw = (file: string): Raw => {
 
 const place = async (): Promise<Place> => {
   const directory = await mkdtemp(path.join(tmpdir(), 'telesto-bench-'))
-  const file = path.join(directory, 'telesto.db')
   await (await createTelesto({ adapters: [instant().adapter], directory, runLoops: false })).close()
-  const watching = open(file)
+  const watching = open(path.join(directory, FILE))
   return {
     options: { directory },
-    raw: async () => raw(file),
     // Raised by each commit of another connection.
     changes: async () => Number(watching.prepare('PRAGMA data_version').get()?.data_version),
     async remove() {
@@ -46,4 +46,4 @@ const place = async (): Promise<Place> => {
   }
 }
 
-export const sqlite: Store = { name: 'sqlite', maxValues: 32_000, place, close: async () => {} }
+export const sqlite: Store = { name: 'sqlite', maxValues: 32_000, place, connect, close: async () => {} }

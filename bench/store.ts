@@ -16,7 +16,6 @@ export interface Raw {
 export interface Place {
   /** For createTelesto(). */
   readonly options: { readonly directory: string }
-  raw(): Promise<Raw>
   /** A number that is another one whenever something was written meanwhile. */
   changes(): Promise<number>
   remove(): Promise<void>
@@ -28,5 +27,7 @@ export interface Store {
   /** So many values a statement takes. */
   readonly maxValues: number
   place(): Promise<Place>
+  /** A connection to the database of such options. */
+  connect(options: Place['options']): Promise<Raw>
   close(): Promise<void>
 }

@@ -1,0 +1,3 @@
+import { sqlite } from './sqlite.ts'
+
+export const stores = { sqlite }
