@@ -11,24 +11,26 @@ import { parseArgs } from 'node:util'
 import type { Benchmark } from './benchmark.ts'
 import { callback } from './callback.ts'
 import { create } from './create.ts'
+import { idle } from './idle.ts'
 import { list } from './list.ts'
+import { live } from './live.ts'
+import { poll } from './poll.ts'
 import { between, merged, type Result, resultOf, table } from './results.ts'
-import { stores } from './stores.ts'
+import { storeOf } from './stores.ts'
 
-const BENCHMARKS: readonly Benchmark[] = [create, list, callback]
+const BENCHMARKS: readonly Benchmark[] = [create, list, callback, live, poll, idle]
 
 const { values, positionals } = parseArgs({
   options: { store: { type: 'string', default: 'sqlite' }, quick: { type: 'boolean', default: false } },
   allowPositionals: true,
 })
-const oneOf = <T>(all: Readonly<Record<string, T>>, name: string, what: string): T => {
-  const found = Object.hasOwn(all, name) ? all[name] : undefined
-  if (found !== undefined) return found
-  throw new Error(`There is no ${what} ${name}: ${Object.keys(all).join(', ')}.`)
+const benchmarkOf = (name: string): Benchmark => {
+  const found = BENCHMARKS.find((one) => one.name === name)
+  if (found) return found
+  throw new Error(`There is no benchmark ${name}: ${BENCHMARKS.map((one) => one.name).join(', ')}.`)
 }
-const store = oneOf(stores, values.store, 'store')
-const named = Object.fromEntries(BENCHMARKS.map((one) => [one.name, one]))
-const chosen = positionals.length > 0 ? positionals.map((name) => oneOf(named, name, 'benchmark')) : BENCHMARKS
+const store = storeOf(values.store)
+const chosen = positionals.length > 0 ? positionals.map(benchmarkOf) : BENCHMARKS
 const goals = BENCHMARKS.flatMap((one) => one.goals)
 
 const about = {

@@ -3,15 +3,14 @@
 import express from 'express'
 import { rateLimit } from 'express-rate-limit'
 import { answer, optionsOf } from '../child.ts'
-import type { Place } from '../store.ts'
-import { stores } from '../stores.ts'
-import { listen } from './listen.ts'
-import { restingRss } from './rss.ts'
 import type { StoreName } from '../results.ts'
+import type { Place } from '../store.ts'
+import { storeOf } from '../stores.ts'
+import { listen } from './listen.ts'
 
 export interface ExpressServerOptions {
-  readonly store?: StoreName
-  readonly place?: Place['options']
+  readonly store: StoreName
+  readonly place: Place['options']
 }
 
 const { store, place } = optionsOf<ExpressServerOptions>()
@@ -20,11 +19,7 @@ const limiter = rateLimit({ windowMs: 60_000, limit: 1e9, standardHeaders: 'draf
 app.get('/limited/:id', limiter, (_req, res) => {
   res.json({ success: true })
 })
-app.get('/bare/:id', (_req, res) => {
-  res.json({ success: true })
-})
-if (store !== undefined && place !== undefined) {
-  const raw = await stores[store].connect(place)
+  const raw = await storeOf(store).connect(place)
   const update = raw.prepare(
     'UPDATE telesto_jobs SET progress = $1, status_message = $2, last_status_update = $3 WHERE id = $4',
   )
@@ -33,8 +28,7 @@ if (store !== undefined && place !== undefined) {
     await update(progress, message, Date.now(), Number(req.params.id))
     res.json({ success: true })
   })
-}
 const port = await listen(app)
-const answers = { port: () => port, rss: restingRss }
+const answers = { port: () => port }
 export type ExpressServer = typeof answers
 answer(answers)

@@ -8,7 +8,6 @@ import { instant } from '../instant.ts'
 import type { Place } from '../store.ts'
 import { countSql } from './count-sql.ts'
 import { listen } from './listen.ts'
-import { restingRss } from './rss.ts'
 
 export interface TelestoServerOptions {
   readonly place: Place['options']
@@ -42,7 +41,6 @@ const cpuMs = (): number => {
 
 const answers = {
   port: () => port,
-  rss: restingRss,
   statements: () => sql.statements,
   counts: () => ({ ...scheduler.counts, cpuMs: scheduler.counts.cpuMs, processCpuMs: cpuMs() }),
   /** One job in so many changes with each poll. */
@@ -64,15 +62,13 @@ const answers = {
         scheduler: record,
       })),
     )
-    const first = jobs[0]?.id ?? 0
     await bench
       .query()
       .filter({ id: jobs.map((job) => job.id) })
       .execute()
     while (scheduler.counts.submitted < before + count) await sleep(50)
-    await bench.query().filter({ status: 'Running' }).count()
     while ((await bench.query().filter({ status: ['Pending', 'Submitted'] }).count()) > 0) await sleep(50)
-    return jobs.map(({ id }) => ({ id, token: scheduler.reports.get(`http://127.0.0.1/telesto/update-job-status/${id}`) ?? '', first }))
+    return jobs.map(({ id }) => ({ id, token: scheduler.reports.get(bench.getJobStatusCallbackUrl(id)) ?? '' }))
   },
 }
 export type TelestoServer = typeof answers
