@@ -90,7 +90,10 @@ export const createEventFeed = (database: Database, clock: Clock, failed: (error
         }
         return { from: last, stop: () => void listeners.delete(own) }
       }),
-    wake: () => bell.abort(),
+    wake() {
+      // Each abort() makes an error and its stack, also where the signal is aborted already.
+      if (!bell.signal.aborted) bell.abort()
+    },
     close() {
       closed = true
       listeners.clear()

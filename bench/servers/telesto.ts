@@ -12,10 +12,11 @@ import { listen } from './listen.ts'
 export interface TelestoServerOptions {
   readonly place: Place['options']
   readonly runLoops?: boolean
+  readonly countsSql?: boolean
 }
 
-const { place, runLoops = true } = optionsOf<TelestoServerOptions>()
-const sql = countSql()
+const { place, runLoops = true, countsSql = false } = optionsOf<TelestoServerOptions>()
+const sql = countsSql ? countSql() : { statements: 0 }
 const scheduler = instant()
 const telesto = await createTelesto({
   adapters: [scheduler.adapter],

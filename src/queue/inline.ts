@@ -86,7 +86,8 @@ export const createInlineQueue = (
     },
     wake() {
       wakes++
-      bell.abort()
+      // Each abort() makes an error and its stack, also where the signal is aborted already.
+      if (!bell.signal.aborted) bell.abort()
     },
     close: () => {
       closed ??= end()
