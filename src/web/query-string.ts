@@ -3,10 +3,11 @@
  * say, give { tag: { basin: 'nile' } }. The same with every version and setting of Express.
  */
 export const parseQuery = (url: string): Readonly<Record<string, unknown>> => {
+  const start = url.indexOf('?')
+  if (start < 0) return {}
   const flat = new Map<string, string | string[]>()
   const nested = new Map<string, Map<string, string>>()
-  const start = url.indexOf('?')
-  for (const [name, value] of new URLSearchParams(start < 0 ? '' : url.slice(start + 1))) {
+  for (const [name, value] of new URLSearchParams(url.slice(start + 1))) {
     const [, outer, bracketed, dotted] = /^([^.[]+)(?:\[(.*)\]|\.(.*))$/s.exec(name) ?? []
     if (outer !== undefined) {
       nested.set(outer, (nested.get(outer) ?? new Map()).set(bracketed ?? dotted, value))

@@ -12,7 +12,7 @@ import { readBody } from './body.js'
 import { refuseCrossSite } from './cross-site.js'
 import { errorBody, failureOf } from './errors.js'
 import type { Identity } from './identity.js'
-import { createLinks } from './links.js'
+import { createLinks, type Links } from './links.js'
 import type { Live } from './live/live.js'
 import { errorPage } from './pages/error.js'
 import { parseQuery } from './query-string.js'
@@ -87,20 +87,27 @@ const refuse = async (
   await send(req, res, kind, { status: failure.status, html })
 }
 
-const contextOf = (parts: RouterParts, req: Request, viewer: UserView): Context => ({
-  core: parts.core,
-  viewer,
-  user: viewer.isSignedIn ? viewer.user : undefined,
-  identify: async () => await parts.identity.again(req),
-  links: createLinks(parts.core.urls, req.baseUrl, parts.core.apps),
-  live: parts.live,
-  request: {
-    method: req.method,
-    url: req.url,
-    header: (name) => req.get(name),
-    body: async () => await readBody(req),
-  },
-})
+const contextOf = (parts: RouterParts, req: Request, viewer: UserView): Context => {
+  let links: Links | undefined
+  return {
+    core: parts.core,
+    viewer,
+    user: viewer.isSignedIn ? viewer.user : undefined,
+    identify: async () => await parts.identity.again(req),
+    // The callback needs none, and a portal answers nothing as often.
+    get links() {
+      links ??= createLinks(parts.core.urls, req.baseUrl, parts.core.apps)
+      return links
+    },
+    live: parts.live,
+    request: {
+      method: req.method,
+      url: req.url,
+      header: (name) => req.get(name),
+      body: async () => await readBody(req),
+    },
+  }
+}
 
 const methodsByPath = (routes: readonly Route[]): Map<string, string[]> => {
   const methods = new Map<string, string[]>()

@@ -17,13 +17,15 @@ export const PAGE_POLICY = [
 ].join('; ')
 const NOTHING_POLICY = "default-src 'none'; frame-ancestors 'none'"
 
-const headersOf = (kind: RouteKind): Readonly<Record<string, string>> => ({
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'same-origin',
-  'content-security-policy': kind === 'page' ? PAGE_POLICY : NOTHING_POLICY,
-  ...(kind === 'asset' ? {} : { 'cache-control': 'no-store', 'cross-origin-resource-policy': 'same-origin' }),
-  ...(kind === 'page' ? { vary: 'HX-Request' } : {}),
-})
+const ALL = { 'x-content-type-options': 'nosniff', 'referrer-policy': 'same-origin' }
+const OWN = { 'cache-control': 'no-store', 'cross-origin-resource-policy': 'same-origin' }
+const NOTHING = { ...ALL, 'content-security-policy': NOTHING_POLICY }
+const HEADERS: Readonly<Record<RouteKind, readonly (readonly [name: string, value: string])[]>> = {
+  page: Object.entries({ ...ALL, ...OWN, 'content-security-policy': PAGE_POLICY, vary: 'HX-Request' }),
+  api: Object.entries({ ...NOTHING, ...OWN }),
+  callback: Object.entries({ ...NOTHING, ...OWN }),
+  asset: Object.entries(NOTHING),
+}
 
 /** Writes an answer. With node alone, so that it is the same under Express 4 and 5. */
 export const send = async (
@@ -32,7 +34,8 @@ export const send = async (
   kind: RouteKind,
   answer: Answer,
 ): Promise<void> => {
-  for (const [name, value] of Object.entries({ ...headersOf(kind), ...answer.headers })) res.setHeader(name, value)
+  for (const [name, value] of HEADERS[kind]) res.setHeader(name, value)
+  for (const [name, value] of Object.entries(answer.headers ?? {})) res.setHeader(name, value)
   res.statusCode = answer.status ?? 200
   const end = (type: string, body: string | Uint8Array): void => {
     res.setHeader('content-type', type)
