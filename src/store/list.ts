@@ -76,27 +76,32 @@ export const findJobIds = async (reader: Reader, where: Condition, page: Page): 
  */
 const mergedIds = (union: Union | undefined, page: Page): Condition | undefined => {
   if (!union || page.limit === null || page.offset + page.limit > DEEPEST_MERGED) return undefined
-  const { rest } = union
-  const { ofJob, ofGroup } = ORDER_COLUMNS[page.order]
-  const params: Value[] = [...rest.params]
-  const bind = (value: Value): string => `$${params.push(value)}`
+  const params: Value[] = [...union.rest.params]
   const most = ` LIMIT ${page.offset + page.limit}`
-  const sources = [
-    ...union.users.map(
-      (user) =>
-        `SELECT j.id AS id, ${ofJob} AS key FROM telesto_jobs j
-         WHERE j.user_id = ${bind(user)} AND j.deleted_at IS NULL AND ${rest.sql} ${by(page, ofJob, 'j.id')}${most}`,
-    ),
-    ...union.groups.map(
-      (group) =>
-        `SELECT g.job_id AS id, ${ofGroup} AS key FROM ${groupsWith(rest)}
-         WHERE g.name = ${bind(group)} AND ${rest.sql} ${by(page, ofGroup, 'g.job_id')}${most}`,
-    ),
-  ]
+  const sources = sourcesOf(union).map(({ value, of, id, from }) => {
+    const column = ORDER_COLUMNS[page.order][of]
+    return `SELECT ${id} AS id, ${column} AS key ${from(`$${params.push(value)}`)} ${by(page, column, id)}${most}`
+  })
   if (sources.length === 0) return undefined
   const all = sources.map((sql) => `SELECT * FROM (${sql}) AS source`).join(' UNION ')
   return { sql: `SELECT id FROM (${all}) AS sources ${by(page, 'key', 'id')}${part(page)}`, params }
 }
+
+/** Where the jobs of a union come from: those of one user, or of one group, whose name is bound at a place. */
+const sourcesOf = ({ users, groups, rest }: Union) => [
+  ...users.map((value) => ({
+    value,
+    of: 'ofJob' as const,
+    id: 'j.id',
+    from: (place: string) => `FROM telesto_jobs j WHERE j.user_id = ${place} AND j.deleted_at IS NULL AND ${rest.sql}`,
+  })),
+  ...groups.map((value) => ({
+    value,
+    of: 'ofGroup' as const,
+    id: 'g.job_id',
+    from: (place: string) => `FROM ${groupsWith(rest)} WHERE g.name = ${place} AND ${rest.sql}`,
+  })),
+]
 
 /** Rows of a group go when their job is deleted, so that a condition alone needs the job itself. */
 const groupsWith = (rest: Condition): string =>
@@ -104,48 +109,29 @@ const groupsWith = (rest: Condition): string =>
 
 /** How many jobs match; counting stops at `cap`. */
 export const countJobs = async (reader: Reader, where: Condition, cap = ENDLESS): Promise<number> => {
-  const { union } = where
-  if (!union)
-    return await count(reader, `FROM telesto_jobs j WHERE j.deleted_at IS NULL AND ${where.sql}`, where.params, cap)
-  let counted = 0
-  for (const { from, params } of disjoint(union)) {
-    if (counted >= cap) break
-    counted += await count(reader, from, params, cap - counted)
-  }
-  return counted
-}
-
-const count = async (reader: Reader, from: string, params: readonly Value[], cap: number): Promise<number> => {
   const limit = cap === ENDLESS ? '' : ` LIMIT ${Math.trunc(cap)}`
-  const [row] = await reader.all<{ n: number }>(
-    `SELECT COUNT(*) AS n FROM (SELECT 1 ${from}${limit}) AS counted`,
-    params,
-  )
-  return row?.n ?? 0
+  const { union } = where
+  if (!union) {
+    return await count(
+      reader,
+      `SELECT 1 FROM telesto_jobs j WHERE j.deleted_at IS NULL AND ${where.sql}${limit}`,
+      where.params,
+    )
+  }
+  const sources = sourcesOf(union)
+  if (sources.length === 0) return 0
+  // Where one source alone has so many, it does not matter which of them another has too.
+  if (union.rest.sql === 'TRUE' && limit !== '' && cap > 0) {
+    for (const { value, from } of sources) {
+      const last = await reader.all(`SELECT 1 AS found ${from('$1')} LIMIT 1 OFFSET ${Math.trunc(cap) - 1}`, [value])
+      if (last.length > 0) return cap
+    }
+  }
+  const params = [...union.rest.params]
+  const ids = sources.map(({ value, id, from }) => `SELECT ${id} AS id ${from(`$${params.push(value)}`)}`)
+  // In the order of ids, which each source's index has, they are merged and need not be sorted.
+  return await count(reader, `${ids.join(' UNION ')} ORDER BY id${limit}`, params)
 }
 
-/** Each source of a union without what the sources before it have. */
-const disjoint = ({
-  users,
-  groups,
-  rest,
-}: Union): readonly { readonly from: string; readonly params: readonly Value[] }[] => {
-  const place = (index: number): string => `$${rest.params.length + index + 1}`
-  const places = (count: number): string => Array.from({ length: count }, (_, index) => place(index)).join(', ')
-  const own = `FROM telesto_jobs j WHERE j.user_id IN (${places(users.length)}) AND j.deleted_at IS NULL AND ${rest.sql}`
-  const others = groups.map((group, index) => {
-    const before = [...users, ...groups.slice(0, index)]
-    const notTheirs = users.length === 0 ? '' : ` AND g.user_id NOT IN (${places(users.length)})`
-    const elsewhere = before
-      .slice(users.length)
-      .map((_, earlier) => place(users.length + earlier))
-      .join(', ')
-    const notBefore =
-      index === 0
-        ? ''
-        : ` AND NOT EXISTS (SELECT 1 FROM telesto_groups o WHERE o.job_id = g.job_id AND o.name IN (${elsewhere}))`
-    const from = `FROM ${groupsWith(rest)} WHERE g.name = ${place(before.length)} AND ${rest.sql}${notTheirs}${notBefore}`
-    return { from, params: [...rest.params, ...before, group] }
-  })
-  return users.length === 0 ? others : [{ from: own, params: [...rest.params, ...users] }, ...others]
-}
+const count = async (reader: Reader, rows: string, params: readonly Value[]): Promise<number> =>
+  Number((await reader.all<{ n: number }>(`SELECT COUNT(*) AS n FROM (${rows}) AS counted`, params))[0]?.n ?? 0)
