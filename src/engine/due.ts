@@ -1,4 +1,5 @@
 import type { Core } from '../core.js'
+import { among } from '../store/jobs.js'
 import { readScheduler } from '../store/schedulers.js'
 import { someFreed } from './children.js'
 import { shortestPause } from './pace.js'
@@ -60,11 +61,12 @@ export const takePokes = async (core: Core): Promise<void> => {
   const { database, pokes, clock } = core
   const ids = pokes.take(clock.monotonic())
   for (let start = 0; start < ids.length; start += 1000) {
-    const chunk = ids.slice(start, start + 1000)
+    const { sql, params } = among(ids.slice(start, start + 1000))
     const records = await database.all<{ id: number; jobId: number; busy: number; due: number }>(
       `SELECT s.id AS id, MIN(j.id) AS "jobId", s.poll_until > ${database.now()} AS busy, s.next_poll_at <= ${database.now()} AS due
        FROM telesto_jobs j JOIN telesto_attempts a ON a.id = j.attempt_id JOIN telesto_schedulers s ON s.id = a.scheduler_id
-       WHERE j.id IN (${chunk.join(', ')}) AND a.live = 1 AND s.poll_failures = 0 GROUP BY s.id`,
+       WHERE j.id ${sql} AND a.live = 1 AND s.poll_failures = 0 GROUP BY s.id`,
+      params,
     )
     for (const record of records) {
       // A poll that is under way may have asked before the news: the poke waits for its end.

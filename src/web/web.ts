@@ -1,4 +1,4 @@
-import express, { type Request, type RequestHandler, type Router } from 'express'
+import type { Request, RequestHandler, Router } from 'express'
 import type { User } from '../access.js'
 import type { Core } from '../core.js'
 import type { EventFeed } from '../event-feed.js'
@@ -36,8 +36,8 @@ export const createWeb = (core: Core, options: WebOptions): Web => {
   const apiLimit = createRateLimit(options.rateLimits.api)
   const limits = { callback: callbackLimit.middleware, api: apiLimit.middleware }
   const parts: RouterParts = { core, identity, live, limits }
-  const router = express.Router()
-  router.use(createRouter(parts, routes), notFound(parts))
+  const router = createRouter(parts, routes)
+  router.use(notFound(parts))
   return {
     middleware(req, _res, next) {
       identity.of(req).then((view) => {
