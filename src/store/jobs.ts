@@ -143,39 +143,64 @@ export const readJob = async (reader: Reader, id: number): Promise<WholeJob | un
 export const readJobs = async (reader: Reader, ids: readonly number[]): Promise<WholeJob[]> => {
   const jobs: WholeJob[] = []
   for (let start = 0; start < ids.length; start += 1000) {
-    const chunk = ids.slice(start, start + 1000).join(', ')
-    const rows = await reader.all<JobRow>(`${SELECT} WHERE j.deleted_at IS NULL AND j.id IN (${chunk}) ORDER BY j.id`)
+    const { sql, params } = among(ids.slice(start, start + 1000))
+    const chosen = `${SELECT} WHERE j.deleted_at IS NULL AND j.id ${sql} ORDER BY j.id`
+    const rows = await reader.all<JobRow>(chosen, params)
     jobs.push(...(await withBelongings(reader, rows)))
   }
   return jobs
 }
 
-/** With their groups, tags and parents: three statements whatever their number. */
+/** With their groups, tags and parents: one statement for up to 10,000. */
 export const withBelongings = async (reader: Reader, rows: readonly JobRow[]): Promise<WholeJob[]> => {
-  if (rows.length === 0) return []
-  const of = `job_id IN (${rows.map((row) => row.id).join(', ')})`
-  const groups = await reader.all<{ id: number; name: string }>(
-    `SELECT job_id AS id, name FROM telesto_groups WHERE ${of} ORDER BY name`,
-  )
-  const tags = await reader.all<{ id: number; name: string; value: string }>(
-    `SELECT job_id AS id, name, value FROM telesto_tags WHERE ${of} ORDER BY name`,
-  )
-  const parents = await reader.all<{ id: number; parent: number }>(
-    `SELECT job_id AS id, parent_id AS parent FROM telesto_parents WHERE ${of} ORDER BY parent_id`,
-  )
-  const byId = new Map(
-    rows.map((row) => [
-      row.id,
-      { row, groups: [] as string[], tags: {} as Record<string, string>, parents: [] as number[] },
-    ]),
-  )
-  for (const group of groups) byId.get(group.id)?.groups.push(group.name)
-  for (const tag of tags) {
-    const job = byId.get(tag.id)
-    if (job) job.tags[tag.name] = tag.value
+  const whole = rows.map((row) => ({
+    row,
+    groups: [] as string[],
+    tags: {} as Record<string, string>,
+    parents: [] as number[],
+  }))
+  const byId = new Map(whole.map((job) => [job.row.id, job]))
+  for (let start = 0; start < rows.length; start += MOST_IDS) {
+    const ids = rows.slice(start, start + MOST_IDS).map((row) => row.id)
+    for (const { id, name, value, parent } of await belongings(reader, ids)) {
+      const job = byId.get(id)
+      if (parent !== null) job?.parents.push(parent)
+      else if (value !== null && job) job.tags[name] = value
+      else job?.groups.push(name)
+    }
   }
-  for (const parent of parents) byId.get(parent.id)?.parents.push(parent.parent)
-  return [...byId.values()]
+  return whole
+}
+
+interface Belonging {
+  readonly id: number
+  readonly name: string
+  /** Of a tag. */
+  readonly value: string | null
+  readonly parent: number | null
+}
+
+const belongings = async (reader: Reader, ids: readonly number[]): Promise<Belonging[]> => {
+  const { sql, params } = among(ids)
+  return await reader.all<Belonging>(
+    `SELECT job_id AS id, name AS name, NULL AS value, NULL AS parent FROM telesto_groups WHERE job_id ${sql}
+     UNION ALL SELECT job_id, name, value, NULL FROM telesto_tags WHERE job_id ${sql}
+     UNION ALL SELECT job_id, '', NULL, parent_id FROM telesto_parents WHERE job_id ${sql}
+     ORDER BY name, parent`,
+    params,
+  )
+}
+
+/** So many ids have places in a statement. Few sizes: each is another text, which is prepared and remembered. */
+const SIZES = [1, 10, 50, 200, 1000, 10_000] as const
+/** What SQLite takes where a statement names its ids three times. */
+const MOST_IDS = 10_000
+
+/** "IN ($1, …)" of one to 10,000 ids; the last one has all places that are left. */
+export const among = (ids: readonly number[]): { readonly sql: string; readonly params: number[] } => {
+  const size = SIZES.find((one) => one >= ids.length) ?? MOST_IDS
+  const params = Array.from({ length: size }, (_, index) => ids[Math.min(index, ids.length - 1)] as number)
+  return { sql: `IN (${params.map((_, index) => `$${index + 1}`).join(', ')})`, params }
 }
 
 /** What createJob stores. */
