@@ -39,7 +39,9 @@ const run = async ({ store, size }: Bench) => {
     await startChild<Client>('client.ts', {}),
   ]
   // The same jobs lie in the database of the bare handler.
-  const other = await startChild<TelestoServer>('telesto.ts', { place: bareplace.options } satisfies TelestoServerOptions)
+  const other = await startChild<TelestoServer>('telesto.ts', {
+    place: bareplace.options,
+  } satisfies TelestoServerOptions)
   await other.ask('runJobs', { count: CLIENTS, pollSeconds: 60 })
   await other.stop()
   const bare = await startChild<ExpressServer>('express.ts', {

@@ -6,8 +6,20 @@ import type { TelestoServer, TelestoServerOptions } from './servers/telesto.ts'
 import type { Place } from './store.ts'
 
 const goals = [
-  { name: 'idle-calls', what: 'calls of an adapter in 10 s without an active job', goal: 0, is: 'at most', unit: 'calls' },
-  { name: 'idle-writes', what: 'writes to the database in 10 s without an active job', goal: 0, is: 'at most', unit: 'writes' },
+  {
+    name: 'idle-calls',
+    what: 'calls of an adapter in 10 s without an active job',
+    goal: 0,
+    is: 'at most',
+    unit: 'calls',
+  },
+  {
+    name: 'idle-writes',
+    what: 'writes to the database in 10 s without an active job',
+    goal: 0,
+    is: 'at most',
+    unit: 'writes',
+  },
   { name: 'memory', what: 'resident memory beyond that of Express alone', goal: 40, is: 'at most', unit: 'MB' },
 ] as const
 

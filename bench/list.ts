@@ -57,7 +57,8 @@ const fill = async (raw: Raw, count: number): Promise<void> => {
   const inserts = {
     jobs: raw.prepare(`INSERT INTO telesto_jobs (id, app, name, user_id, job_type, spec, needs_scheduler, status_code, status_changed_at,
       creation_time, execute_time, start_time, completion_time) VALUES ${places(ROWS, 13)}`),
-    groups: raw.prepare(`INSERT INTO telesto_groups (job_id, name, user_id, job_name, status_code, creation_time, execute_time,
+    groups:
+      raw.prepare(`INSERT INTO telesto_groups (job_id, name, user_id, job_name, status_code, creation_time, execute_time,
       start_time, completion_time) VALUES ${places(2 * ROWS, 9)}`),
     tags: raw.prepare(`INSERT INTO telesto_tags (job_id, name, value) VALUES ${places(2 * ROWS, 3)}`),
   }
@@ -95,7 +96,10 @@ const fill = async (raw: Raw, count: number): Promise<void> => {
 
 const places = (rows: number, columns: number): string => {
   let place = 0
-  return Array.from({ length: rows }, () => `(${Array.from({ length: columns }, () => `$${++place}`).join(', ')})`).join()
+  return Array.from(
+    { length: rows },
+    () => `(${Array.from({ length: columns }, () => `$${++place}`).join(', ')})`,
+  ).join()
 }
 
 /** What the table of jobs shows. */
@@ -199,7 +203,11 @@ const run = async ({ store, size, note }: Bench) => {
       const ours = repeated(async () => await many.page(order))
       const other = repeated(rawPage(many.raw, order))
       const raw = await sideBySide(ours, other, turns)
-      const own = await sideBySide(ours, repeated(async () => await few.page(order)), turns)
+      const own = await sideBySide(
+        ours,
+        repeated(async () => await few.page(order)),
+        turns,
+      )
       note(`${order}: ${raw.ratio.toFixed(2)} x raw SQL, ${own.ratio.toFixed(2)} x among 1,000 jobs`)
       toRaw.push(raw)
       toFew.push(own)

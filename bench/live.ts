@@ -85,7 +85,11 @@ const watched = async (
 const run = async ({ store, size, note }: Bench) => {
   const place = await store.place()
   const start = async (runLoops: boolean) =>
-    await startChild<TelestoServer>('telesto.ts', { place: place.options, runLoops, countsSql: !runLoops } satisfies TelestoServerOptions)
+    await startChild<TelestoServer>('telesto.ts', {
+      place: place.options,
+      runLoops,
+      countsSql: !runLoops,
+    } satisfies TelestoServerOptions)
   let telesto = await start(true)
   try {
     const jobs = await telesto.ask('runJobs', { count: ROWS, pollSeconds: 60 })

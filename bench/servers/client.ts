@@ -73,7 +73,8 @@ const answers = {
     await Promise.all(
       sockets.map(async (socket, index) => {
         // Each begins elsewhere; of as many requests as connections, each sends its own.
-        const own = texts.length === connections ? [texts[index] as string] : [...texts.slice(index), ...texts.slice(0, index)]
+        const own =
+          texts.length === connections ? [texts[index] as string] : [...texts.slice(index), ...texts.slice(0, index)]
         await talk(socket, own, each)
       }),
     )

@@ -19,15 +19,15 @@ const limiter = rateLimit({ windowMs: 60_000, limit: 1e9, standardHeaders: 'draf
 app.get('/limited/:id', limiter, (_req, res) => {
   res.json({ success: true })
 })
-  const raw = await storeOf(store).connect(place)
-  const update = raw.prepare(
-    'UPDATE telesto_jobs SET progress = $1, status_message = $2, last_status_update = $3 WHERE id = $4',
-  )
-  app.post('/report/:id', express.json(), async (req, res) => {
-    const { progress, message } = req.body as { readonly progress: number; readonly message: string }
-    await update(progress, message, Date.now(), Number(req.params.id))
-    res.json({ success: true })
-  })
+const raw = await storeOf(store).connect(place)
+const update = raw.prepare(
+  'UPDATE telesto_jobs SET progress = $1, status_message = $2, last_status_update = $3 WHERE id = $4',
+)
+app.post('/report/:id', express.json(), async (req, res) => {
+  const { progress, message } = req.body as { readonly progress: number; readonly message: string }
+  await update(progress, message, Date.now(), Number(req.params.id))
+  res.json({ success: true })
+})
 const port = await listen(app)
 const answers = { port: () => port }
 export type ExpressServer = typeof answers

@@ -68,7 +68,13 @@ const answers = {
       .filter({ id: jobs.map((job) => job.id) })
       .execute()
     while (scheduler.counts.submitted < before + count) await sleep(50)
-    while ((await bench.query().filter({ status: ['Pending', 'Submitted'] }).count()) > 0) await sleep(50)
+    while (
+      (await bench
+        .query()
+        .filter({ status: ['Pending', 'Submitted'] })
+        .count()) > 0
+    )
+      await sleep(50)
     return jobs.map(({ id }) => ({ id, token: scheduler.reports.get(bench.getJobStatusCallbackUrl(id)) ?? '' }))
   },
 }
