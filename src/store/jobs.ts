@@ -183,7 +183,7 @@ interface Belonging {
 const belongings = async (reader: Reader, ids: readonly number[]): Promise<Belonging[]> => {
   const { sql, params } = among(ids)
   return await reader.all<Belonging>(
-    `SELECT job_id AS id, name AS name, NULL AS value, NULL AS parent FROM telesto_groups WHERE job_id ${sql}
+    `SELECT job_id AS id, name AS name, CAST(NULL AS TEXT) AS value, CAST(NULL AS BIGINT) AS parent FROM telesto_groups WHERE job_id ${sql}
      UNION ALL SELECT job_id, name, value, NULL FROM telesto_tags WHERE job_id ${sql}
      UNION ALL SELECT job_id, '', NULL, parent_id FROM telesto_parents WHERE job_id ${sql}
      ORDER BY name, parent`,
