@@ -163,8 +163,9 @@ interface Filled {
 
 const filled = async (store: Store, count: number, note: (text: string) => void): Promise<Filled> => {
   const place = await store.place()
+  const filler = await store.filler(place.options)
+  const ms = await timed(async () => await fill(filler, count)).finally(filler.close)
   const raw = await store.connect(place.options)
-  const ms = await timed(async () => await fill(raw, count))
   note(`${count} jobs, filled in ${Math.round(ms / 1000)} s`)
   const telesto = await createTelesto({ adapters: [local], ...place.options, runLoops: false })
   const jobs = telesto.as(VIEWER).query()

@@ -15,7 +15,7 @@ export interface Raw {
 /** A database of its own, with the schema that Telesto's migrations made. */
 export interface Place {
   /** For createTelesto(). */
-  readonly options: { readonly directory: string }
+  readonly options: { readonly directory: string; readonly database?: string; readonly migrate?: boolean }
   /** A number that is another one whenever something was written meanwhile. */
   changes(): Promise<number>
   remove(): Promise<void>
@@ -27,7 +27,9 @@ export interface Store {
   /** So many values a statement takes. */
   readonly maxValues: number
   place(): Promise<Place>
-  /** A connection to the database of such options. */
-  connect(options: Place['options']): Promise<Raw>
+  /** A connection to the database of such options; or several, where the database serves them at once. */
+  connect(options: Place['options'], connections?: number): Promise<Raw>
+  /** A connection that fills a database fast, and would lose all of it in a power cut. */
+  filler(options: Place['options']): Promise<Raw>
   close(): Promise<void>
 }

@@ -1,8 +1,9 @@
+import { postgres } from './postgres.ts'
 import type { StoreName } from './results.ts'
 import { sqlite } from './sqlite.ts'
 import type { Store } from './store.ts'
 
-const stores: Readonly<Partial<Record<StoreName, Store>>> = { sqlite }
+const stores: Readonly<Record<StoreName, Store>> = { sqlite, postgres }
 
 /** Throws where there is none of this name. */
 export const storeOf = (name: string): Store => {

@@ -1,4 +1,5 @@
 import { DatabaseSync, StatementSync } from 'node:sqlite'
+import pg from 'pg'
 
 /** Counts what this process asks its database from now on, at the driver. */
 export const countSql = (): { statements: number } => {
@@ -12,5 +13,6 @@ export const countSql = (): { statements: number } => {
   }
   for (const name of ['all', 'get', 'run', 'iterate']) counted(StatementSync.prototype, name)
   counted(DatabaseSync.prototype, 'exec')
+  counted(pg.Client.prototype, 'query')
   return count
 }

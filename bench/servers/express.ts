@@ -19,7 +19,7 @@ const limiter = rateLimit({ windowMs: 60_000, limit: 1e9, standardHeaders: 'draf
 app.get('/limited/:id', limiter, (_req, res) => {
   res.json({ success: true })
 })
-const raw = await storeOf(store).connect(place)
+const raw = await storeOf(store).connect(place, 16)
 const update = raw.prepare(
   'UPDATE telesto_jobs SET progress = $1, status_message = $2, last_status_update = $3 WHERE id = $4',
 )
