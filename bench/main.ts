@@ -39,6 +39,8 @@ const about = {
   node: process.versions.node,
   cpus: availableParallelism(),
 }
+// However the run ends, what it started ends with it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1))
 const results: Result[] = []
 try {
   for (const benchmark of chosen) {
