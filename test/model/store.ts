@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import type { Logger } from '../../src/adapter.js'
+import { systemClock } from '../../src/clock.js'
+import type { Database } from '../../src/store/database.js'
+import { openDatabase } from '../../src/store/open.js'
+
+/** The database's clock is a row, so that time passes only where the test says so. */
+const NOW = '(SELECT at FROM model_clock)'
+const START = 1_800_000_000_000
+
+/** Children before their parents. */
+const TABLES = ['audit', 'events', 'strays', 'parts', 'tags', 'groups', 'parents', 'attempts', 'jobs', 'schedulers']
+
+export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
+
+/**
+ * One database for all runs of a process, opened several times, as by several processes; empty at the start of each run.
+ * Nothing of it knows which database it is but `open`.
+ */
+export interface Store {
+  readonly directory: string
+  /** One for each engine, and the last for the people's process. */
+  readonly connections: readonly Database[]
+  /** The database's time, in milliseconds since 1970. */
+  readonly now: number
+  pass(ms: number): Promise<void>
+  /** Removes all jobs, events and records, and sets the clock back. */
+  empty(): Promise<void>
+  close(): Promise<void>
+}
+
+/** In memory where this machine has such a file system: what is tested is the order of commits, not the disk. */
+const freshDirectory = (): string => {
+  const memory = statSync('/dev/shm', { throwIfNoEntry: false })?.isDirectory() === true
+  return mkdtempSync(path.join(memory ? '/dev/shm' : tmpdir(), 'telesto-model-'))
+}
+
+export const openStore = async (): Promise<Store> => {
+  const directory = freshDirectory()
+  const connections: Database[] = []
+  for (let each = 0; each < 3; each++) {
+    const opened = await openDatabase({ file: path.join(directory, 'telesto.db'), clock: systemClock, log: silent })
+    connections.push(
+      Object.assign(Object.create(opened) as Database, {
+        all: opened.all.bind(opened),
+        write: opened.write.bind(opened),
+        close: opened.close.bind(opened),
+        now: () => NOW,
+        readNow: async () => Number((await opened.all<{ at: number }>('SELECT at FROM model_clock'))[0]?.at),
+      }),
+    )
+  }
+  const writer = connections.at(-1) as Database
+  await writer.write(async (tx) => {
+    await tx.run('CREATE TABLE model_clock (at BIGINT NOT NULL)')
+    await tx.run('INSERT INTO model_clock (at) VALUES ($1)', [START])
+  })
+  let now = START
+  return {
+    directory,
+    connections,
+    get now() {
+      return now
+    },
+    async pass(ms) {
+      now += ms
+      await writer.write(async (tx) => void (await tx.run('UPDATE model_clock SET at = $1', [now])))
+    },
+    async empty() {
+      now = START
+      await writer.write(async (tx) => {
+        for (const table of TABLES) await tx.run(`DELETE FROM telesto_${table}`)
+        // The same ids in each run: their statements are prepared already, and a replay tells the same story.
+        if (writer.dialect === 'sqlite') await tx.run('DELETE FROM sqlite_sequence')
+        await tx.run('UPDATE model_clock SET at = $1', [now])
+      })
+    },
+    async close() {
+      for (const connection of connections) await connection.close()
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
