@@ -1,5 +1,5 @@
 /** A place in the compiled library, and what stands there without the safeguard. */
-interface Replacement {
+export interface Replacement {
   readonly file: string
   readonly text: string
   readonly by: string

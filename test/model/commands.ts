@@ -39,7 +39,12 @@ export type Command =
   | { readonly do: 'ask'; readonly action: Action; readonly job: number }
   | { readonly do: 'deleteAll' }
   | { readonly do: 'set'; readonly job: number; readonly text: string }
-  | { readonly do: 'report'; readonly job: number; readonly token: 'right' | 'old' | 'wrong'; readonly says: ReportBody }
+  | {
+      readonly do: 'report'
+      readonly job: number
+      readonly token: 'right' | 'old' | 'wrong'
+      readonly says: ReportBody
+    }
   | { readonly do: 'poke'; readonly job: number; readonly who: 'A' | 'B'; readonly unknown: boolean }
   | { readonly do: 'limits'; readonly most: number | null; readonly perUser: number | null }
   | { readonly do: 'world'; readonly what: Happening; readonly job: number }
@@ -85,30 +90,51 @@ const LIMIT = fc.constantFrom(null, null, 1, 2)
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 10,
-    arbitrary: as(
-      'create',
-      {
-        alone: fc.constantFrom(false, false, false, false, false, false, true),
-        user: fc.constantFrom('ada', 'bob'),
-        parents: fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, fc.array(job, { minLength: 1, maxLength: 2 })),
-        results: fc.constantFrom('none' as const, 'none' as const, 'good' as const, 'late' as const, 'bad' as const),
-        execute: fc.constantFrom(true, true, true, true, true, false),
-      },
-    ),
+    arbitrary: as('create', {
+      alone: fc.constantFrom(false, false, false, false, false, false, true),
+      user: fc.constantFrom('ada', 'bob'),
+      parents: fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, fc.array(job, { minLength: 1, maxLength: 2 })),
+      results: fc.constantFrom('none' as const, 'none' as const, 'good' as const, 'late' as const, 'bad' as const),
+      execute: fc.constantFrom(true, true, true, true, true, false),
+    }),
   },
-  { weight: 30, arbitrary: as('run', { who: fc.constantFrom('A' as const, 'B' as const, 'both' as const), effects: fc.integer({ min: 1, max: 40 }), pick: fc.nat(0xffff) }) },
+  {
+    weight: 30,
+    arbitrary: as('run', {
+      who: fc.constantFrom('A' as const, 'B' as const, 'both' as const),
+      effects: fc.integer({ min: 1, max: 40 }),
+      pick: fc.nat(0xffff),
+    }),
+  },
   { weight: 12, arbitrary: as('ask', { action: fc.constantFrom(...ACTIONS), job }) },
   { weight: 12, arbitrary: as('world', { what: fc.constantFrom(...HAPPENINGS), job }) },
   { weight: 8, arbitrary: as('live', { ms: fc.constantFrom(1, 500, 5000, 61_000, 130_000, 200_000) }) },
-  { weight: 7, arbitrary: as('pass', { ms: fc.constantFrom(1, 50, 1000, 31_000, 61_000, 95_000, 3_600_000, 90_000_000) }) },
-  { weight: 7, arbitrary: as('outage', { kind: fc.constantFrom(...OUTAGES), method: fc.option(fc.constantFrom(...METHODS), { nil: undefined, freq: 4 }), calls: fc.integer({ min: 1, max: 3 }) }) },
+  {
+    weight: 7,
+    arbitrary: as('pass', { ms: fc.constantFrom(1, 50, 1000, 31_000, 61_000, 95_000, 3_600_000, 90_000_000) }),
+  },
+  {
+    weight: 7,
+    arbitrary: as('outage', {
+      kind: fc.constantFrom(...OUTAGES),
+      method: fc.option(fc.constantFrom(...METHODS), { nil: undefined, freq: 4 }),
+      calls: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
   { weight: 6, arbitrary: as('crash', { who: engine }) },
   { weight: 2, arbitrary: as('close', { who: engine }) },
   { weight: 2, arbitrary: as('heal', {}) },
   { weight: 3, arbitrary: as('arrive', {}) },
   { weight: 1, arbitrary: as('forget all', { recorded: fc.boolean() }) },
   { weight: 3, arbitrary: as('poke', { job, who: engine, unknown: fc.constantFrom(false, false, false, true) }) },
-  { weight: 3, arbitrary: as('report', { job, token: fc.constantFrom('right' as const, 'right' as const, 'old' as const, 'wrong' as const), says: fc.constantFrom<ReportBody>('progress', 'Running', 'Complete', 'Error', 'nearly there', 'nodes') }) },
+  {
+    weight: 3,
+    arbitrary: as('report', {
+      job,
+      token: fc.constantFrom('right' as const, 'right' as const, 'old' as const, 'wrong' as const),
+      says: fc.constantFrom<ReportBody>('progress', 'Running', 'Complete', 'Error', 'nearly there', 'nodes'),
+    }),
+  },
   { weight: 2, arbitrary: as('set', { job, text: fc.constantFrom(...TEXTS) }) },
   { weight: 1, arbitrary: as('limits', { most: LIMIT, perUser: LIMIT }) },
   { weight: 1, arbitrary: as('deleteAll', {}) },

@@ -12,7 +12,7 @@ import { type ProcessResults, processing } from '../../src/processing.js'
 import type { Registry } from '../../src/registry.js'
 import type { Database } from '../../src/store/database.js'
 import { localTransport } from '../../src/transport/local.js'
-import { EngineClock } from './clock.ts'
+import type { EngineClock } from './clock.ts'
 import { silent } from './store.ts'
 import type { Method, World } from './world.ts'
 
@@ -47,8 +47,6 @@ export interface Shared {
   readonly flight: { count: number; commits: number }
   /** Told of each poll that asks. */
   readonly polls: (task: Task) => void
-  /** Told of each effect that did not wait. */
-  readonly passed: (task: Task, what: string) => void
   readonly failed: (error: unknown, key: string) => void
 }
 
@@ -134,7 +132,15 @@ export class Engine {
 
   #begin(key: string, run: (core: Core) => Promise<void>): void {
     if (this.tasks.has(key) || this.#closing.signal.aborted) return
-    const task: Task = { key, engine: this, began: this.#shared.now(), asked: undefined, over: false, ended: 0, waiting: 0 }
+    const task: Task = {
+      key,
+      engine: this,
+      began: this.#shared.now(),
+      asked: undefined,
+      over: false,
+      ended: 0,
+      waiting: 0,
+    }
     this.tasks.set(key, task)
     void (async () => {
       try {
@@ -157,7 +163,7 @@ export class Engine {
 
   async #gate(task: Task, what: string): Promise<void> {
     if (this.crashed) return await new Promise<never>(() => {})
-    if (this.free) return this.#shared.passed(task, what)
+    if (this.free) return
     task.waiting++
     await new Promise<void>((open) => this.gates.push({ task, what, open }))
     task.waiting--

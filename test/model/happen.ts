@@ -24,14 +24,18 @@ const befall = (run: Run, one: WorldJob, what: Happening): void => {
       one.startedAt ??= run.store.now
       return
     case 'succeed':
-      return world.end(one, 'succeeded', 0)
+      world.end(one, 'succeeded', 0)
+      return
     case 'exit 3':
       // Some schedulers call it a success all the same.
-      return world.end(one, run.store.now % 2 === 0 ? 'succeeded' : 'failed', 3)
+      world.end(one, run.store.now % 2 === 0 ? 'succeeded' : 'failed', 3)
+      return
     case 'fail for want of memory':
-      return world.end(one, 'failed', 137, 'memory')
+      world.end(one, 'failed', 137, 'memory')
+      return
     case 'cancel itself':
-      return world.end(one, 'cancelled')
+      world.end(one, 'cancelled')
+      return
     case 'hold':
       if (one.state === 'queued') one.state = 'held'
       return
@@ -48,7 +52,8 @@ const befall = (run: Run, one: WorldJob, what: Happening): void => {
     case 'end in parts':
       if (one.state !== 'running') return
       one.parts = ['succeeded', 'failed']
-      return world.end(one, 'failed', 1)
+      world.end(one, 'failed', 1)
+      return
     case 'vanish':
       world.end(one, 'failed')
       Object.assign(one, { known: false, recorded: false })

@@ -85,10 +85,12 @@ const compare = (job: ModelJob, row: Row | undefined, changes: number): void => 
     job.removed = true
     return
   }
-  if ((row.deletedAt !== null) !== job.deleted) wrong(job.deleted ? 'was deleted, and is not' : 'was not deleted, and is')
+  if ((row.deletedAt !== null) !== job.deleted)
+    wrong(job.deleted ? 'was deleted, and is not' : 'was not deleted, and is')
   const status = displayStatuses[row.code]
   if (status !== job.status) wrong(`is ${status}, and its history ends with ${job.status}`)
-  if (row.version < job.version + changes) wrong(`changed ${changes} times, its version from ${job.version} to ${row.version}`)
+  if (row.version < job.version + changes)
+    wrong(`changed ${changes} times, its version from ${job.version} to ${row.version}`)
   job.version = row.version
   job.cause = row.cause ?? undefined
   job.exitCode = row.exitCode ?? undefined
@@ -118,7 +120,8 @@ export const restless = async (run: Run): Promise<string | undefined> => {
   }
   for (const one of run.world.jobs.values()) {
     const job = run.jobs.find(({ id }) => id === one.jobId)
-    if (isAlive(one)) return `doubled: a ${one.state} job of job ${job?.number}, attempt ${one.attempt}, is not wanted and lives`
+    if (isAlive(one))
+      return `doubled: a ${one.state} job of job ${job?.number}, attempt ${one.attempt}, is not wanted and lives`
   }
   const [stray] = await run.core.database.all<{ id: number }>('SELECT job_id AS id FROM telesto_strays LIMIT 1')
   if (stray) return `stuck: a stray of job ${run.jobs.find(({ id }) => id === stray.id)?.number} is still chased`

@@ -1,6 +1,6 @@
 // Plays random stories of two engines, a scheduler and people against a small model of what must be.
 //
-//     npm run model -- --runs 1000000 [--seed 7] [--workers 2] [--commands 24]
+//     npm run model -- --runs 1000000 [--seed 7] [--workers 2] [--commands 18]
 //     npm run model -- --seed 7 --path 12:3:0      replays a story that failed, and tells it
 
 import { fork } from 'node:child_process'
@@ -15,8 +15,10 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '10000' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     workers: { type: 'string', default: '2' },
-    commands: { type: 'string', default: '24' },
+    commands: { type: 'string', default: '18' },
     path: { type: 'string' },
+    /** The first failure ends it: it is not made smaller. */
+    first: { type: 'boolean', default: false },
   },
 })
 const number = (name: 'runs' | 'seed' | 'workers' | 'commands'): number => {
@@ -37,7 +39,12 @@ const playAll = async (): Promise<void> => {
       if (++played % EVERY === 0) process.send?.(EVERY)
     })
     const { path } = values
-    const found = await fc.check(property, { seed, numRuns: runs, ...(path === undefined ? {} : { path }) })
+    const found = await fc.check(property, {
+      seed,
+      numRuns: runs,
+      endOnFailure: values.first,
+      ...(path === undefined ? {} : { path }),
+    })
     process.send?.(played % EVERY)
     if (found.failed) await tell(store, found.counterexample?.[0] as Story, found.counterexamplePath ?? '')
   } finally {
@@ -66,9 +73,13 @@ const share = async (): Promise<void> => {
   const seconds = () => Math.round((performance.now() - began) / 1000)
   const worker = async (index: number): Promise<number | null> => {
     const part = Math.floor(runs / workers) + (index < runs % workers ? 1 : 0)
-    const child = fork(new URL(import.meta.url), ['--runs', `${part}`, '--seed', `${seed + index}`, '--commands', `${commands}`], {
-      env: { ...process.env, TELESTO_MODEL_WORKER: '1' },
-    })
+    const child = fork(
+      new URL(import.meta.url),
+      ['--runs', `${part}`, '--seed', `${seed + index}`, '--commands', `${commands}`],
+      {
+        env: { ...process.env, TELESTO_MODEL_WORKER: '1' },
+      },
+    )
     child.on('message', (more: number) => {
       played += more
       if (played - told < runs / 10) return

@@ -3,7 +3,16 @@ import type { Said, Word } from './world.ts'
 
 // What a job should be, in the words of the design. Nothing of the implementation is used here but the names of statuses.
 
-export const ACTIONS = ['execute', 'stop', 'pause', 'resume', 'resubmit', 'collectAgain', 'delete', 'stopDelete'] as const
+export const ACTIONS = [
+  'execute',
+  'stop',
+  'pause',
+  'resume',
+  'resubmit',
+  'collectAgain',
+  'delete',
+  'stopDelete',
+] as const
 export type Action = (typeof ACTIONS)[number]
 
 /** What the people of a run did with one job. */
@@ -122,7 +131,8 @@ const isMissing = (said: readonly Said[], since: number): boolean => {
 /** Why this change of status is wrong; undefined where the world, or a person, gave a reason for it. */
 export const judge = (job: ModelJob, change: StatusChange, evidence: Evidence): string | undefined => {
   const { from, to, cause } = change
-  const wrong = (why: string): string => `job ${job.number} went from ${from} to ${to}${cause ? ` (${cause})` : ''}, ${why}`
+  const wrong = (why: string): string =>
+    `job ${job.number} went from ${from} to ${to}${cause ? ` (${cause})` : ''}, ${why}`
   const lost = from === 'Error' && job.cause === 'lost'
   if (to === 'Pending') return isSettled(from) ? undefined : wrong('and was not resubmitted')
   if (isSettled(from) && !lost && !(to === 'Results-Ready' && job.collectsAgain)) return wrong('from its end')
@@ -133,14 +143,16 @@ export const judge = (job: ModelJob, change: StatusChange, evidence: Evidence): 
     return wrong('while its results were collected')
   }
   if (to === 'Complete') return job.alone && job.set.includes(to) ? undefined : wrong('without its results')
-  if (job.alone) return job.set.includes(to) || (to === 'Aborted' && job.stopped) ? undefined : wrong('and nobody set it')
+  if (job.alone)
+    return job.set.includes(to) || (to === 'Aborted' && job.stopped) ? undefined : wrong('and nobody set it')
   if (to === 'Results-Ready' && job.collectsAgain) return undefined
   if (to === 'Submitted' && from === 'Pending') return evidence.accepted ? undefined : wrong('and no scheduler has it')
   if (to === 'Error' && cause === 'submit' && evidence.rejected) return undefined
   if (to === 'Error' && cause === 'lost') {
     return isMissing(evidence.said, job.changedAt) ? undefined : wrong('too early to give it up')
   }
-  if (to === 'Aborted' && cause === 'dependency') return evidence.parentFailed ? undefined : wrong('and no parent failed')
+  if (to === 'Aborted' && cause === 'dependency')
+    return evidence.parentFailed ? undefined : wrong('and no parent failed')
   const words = WORDS[to] ?? []
   // An answer to a question that is older than the last change says nothing.
   const word = evidence.said.find((one) => one.at > job.changedAt && words.includes(one.word))
@@ -155,7 +167,9 @@ export const judge = (job: ModelJob, change: StatusChange, evidence: Evidence): 
 /** What is left of an attempt when everything has come to rest. */
 export interface Rest {
   /** The true state of what its scheduler accepted last; undefined: it has nothing. */
-  readonly truth: { readonly state: string; readonly exitCode: number | undefined; readonly mentioned: boolean } | undefined
+  readonly truth:
+    | { readonly state: string; readonly exitCode: number | undefined; readonly mentioned: boolean }
+    | undefined
   readonly parentFailed: boolean
   readonly rejected: boolean
   /** Since when it is what it is. */
@@ -168,7 +182,8 @@ export const unrest = (job: ModelJob, rest: Rest): string | undefined => {
   const is = `job ${job.number} is ${status}${cause ? ` (${cause})` : ''}`
   if (job.deleted) return job.removed ? undefined : `job ${job.number} was deleted and is still there`
   if (job.attempts === 0 || job.alone) return undefined
-  if (status === 'Pending' && job.parents.some((parent) => !isSettled(parent.status) && !parent.deleted)) return undefined
+  if (status === 'Pending' && job.parents.some((parent) => !isSettled(parent.status) && !parent.deleted))
+    return undefined
   if (!isSettled(status)) return `${is} and does not end`
   if (status === 'Aborted') {
     if (cause === 'dependency') return rest.parentFailed ? undefined : `${is}, and no parent failed`
@@ -187,5 +202,7 @@ export const unrest = (job: ModelJob, rest: Rest): string | undefined => {
   if (cause === 'results') return job.results === 'bad' ? undefined : `${is}, and nothing is wrong with its results`
   const failed = rest.truth.state === 'failed' || (rest.truth.exitCode ?? 0) !== 0
   if (!failed) return `${is}, and ${rest.truth.state}`
-  return job.exitCode === rest.truth.exitCode ? undefined : `${is} with exit code ${job.exitCode}, and it was ${rest.truth.exitCode}`
+  return job.exitCode === rest.truth.exitCode
+    ? undefined
+    : `${is} with exit code ${job.exitCode}, and it was ${rest.truth.exitCode}`
 }

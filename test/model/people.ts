@@ -99,7 +99,12 @@ export const ask = async (run: Run, job: ModelJob, action: Action): Promise<void
   if (found === null) return
   const row = (await readJobRow(run.core.database, job.id)) as JobRow
   const now = standing(run, job, row)
-  const done = await attempt(run, `${action} of ${nameOf(job)}`, allows(action, now), async () => await ACTS[action](found))
+  const done = await attempt(
+    run,
+    `${action} of ${nameOf(job)}`,
+    allows(action, now),
+    async () => await ACTS[action](found),
+  )
   if (!done) return
   if (action === 'execute' || action === 'resubmit') {
     job.attempts++
@@ -160,6 +165,11 @@ export const tell = async (run: Run, job: ModelJob, { token, says }: Of<'report'
   const possible = right && !settled && !(owned && row && hasEnded(row))
   const body = says === 'progress' || says === 'nodes' ? BODIES[says] : { status: says }
   const bearer = core.tokens.of(signed ?? 'none')
-  const done = await attempt(run, `the report of ${nameOf(job)}`, possible, async () => await report(core, job.id, bearer, body))
+  const done = await attempt(
+    run,
+    `the report of ${nameOf(job)}`,
+    possible,
+    async () => await report(core, job.id, bearer, body),
+  )
   if (done && owned && row) wasSet(job, row, says)
 }

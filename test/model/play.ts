@@ -109,5 +109,6 @@ const rest = async (run: Run): Promise<void> => {
   if (run.jobs.some(({ cause }) => cause === 'lost')) return // It is watched for a day.
   const { calls } = world
   await run.live(DAY_MS)
-  if (world.calls > calls) throw new LawBroken(`wrong: nothing is active, and the scheduler is asked ${world.calls - calls} times`)
+  if (world.calls > calls)
+    throw new LawBroken(`wrong: nothing is active, and the scheduler is asked ${world.calls - calls} times`)
 }

@@ -1,16 +1,15 @@
-import type { Core } from '../../src/core.js'
 import { defaultAccess } from '../../src/access.js'
-import { JobManager } from '../../src/job-manager.js'
-import type { ProcessResults } from '../../src/processing.js'
 import { createConnections } from '../../src/connections.js'
+import type { Core } from '../../src/core.js'
+import { JobManager } from '../../src/job-manager.js'
 import { createPokes } from '../../src/pokes.js'
+import type { ProcessResults } from '../../src/processing.js'
 import { createQuestions } from '../../src/questions.js'
 import { createRegistry } from '../../src/registry.js'
 import { createReportTokens } from '../../src/report-token.js'
 import { createScheduler } from '../../src/schedulers.js'
-import type { Database } from '../../src/store/database.js'
 import { localTransport } from '../../src/transport/local.js'
-import { createRandom, type Random } from '../crash/random.ts'
+import { createRandom } from '../crash/random.ts'
 import { EngineClock } from './clock.ts'
 import type { Setup } from './commands.ts'
 import { appNamed, Engine, type Shared, SWEEP_EVERY_MS, type Task } from './engine.ts'
@@ -44,7 +43,6 @@ export class Run {
   readonly #shared: Shared
   readonly #flight = { count: 0, commits: 0 }
   readonly #dead = new Set<string>()
-  readonly #random: Random
   readonly #thrown = new Set<string>()
   #names = 0
   #lastPoll: Task | undefined
@@ -65,16 +63,15 @@ export class Run {
       maxActiveJobs: most,
       maxActiveJobsPerUser: perUser,
     })
-    return new Run(store, setup, world, core, record.id, random)
+    return new Run(store, setup, world, core, record.id)
   }
 
-  private constructor(store: Store, setup: Setup, world: World, core: Core, recordId: number, random: Random) {
+  private constructor(store: Store, setup: Setup, world: World, core: Core, recordId: number) {
     this.store = store
     this.setup = setup
     this.world = world
     this.core = core
     this.recordId = recordId
-    this.#random = random
     this.app = new JobManager(core, undefined, APP)
     this.#shared = {
       world,
@@ -85,7 +82,6 @@ export class Run {
       dead: this.#dead,
       flight: this.#flight,
       polls: (task) => this.#polled(task),
-      passed: (task, what) => this.tell?.(`    t+${store.now - 1_800_000_000_000} ${task.engine.name} ${task.key} ${what}`),
       failed: (error, key) => {
         this.faults.push(`wrong: ${key} threw ${error instanceof Error ? error.stack : String(error)}`)
       },
@@ -95,8 +91,7 @@ export class Run {
 
   #engine(who: 'A' | 'B'): Engine {
     const clock = who === 'A' ? new EngineClock(5, 1) : new EngineClock(7_000_000, 1.03)
-    const database = this.store.connections[who === 'A' ? 0 : 1] as Database
-    return new Engine(`${who}${++this.#names}`, database, clock, this.#shared)
+    return new Engine(`${who}${++this.#names}`, this.store.database, clock, this.#shared)
   }
   #functions(): Readonly<Record<string, ProcessResults>> {
     const process: ProcessResults = (job, { idempotencyKey }) => {
@@ -245,15 +240,11 @@ export class Run {
     if (before.ended - before.began < LEASE_MS && apart < this.setup.pollSeconds * 1000)
       this.faults.push(`wrong: a scheduler was asked twice within ${apart} ms`)
   }
-
-  random(): Random {
-    return this.#random
-  }
 }
 
 const coreOf = (store: Store, world: World): Core => {
   const registry = createRegistry([world.adapter])
-  const database = store.connections.at(-1) as Database
+  const { database } = store
   const clock = new EngineClock(0, 1)
   return {
     database,

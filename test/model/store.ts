@@ -16,13 +16,12 @@ const TABLES = ['audit', 'events', 'strays', 'parts', 'tags', 'groups', 'parents
 export const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 /**
- * One database for all runs of a process, opened several times, as by several processes; empty at the start of each run.
- * Nothing of it knows which database it is but `open`.
+ * One database for all runs of a process, empty at the start of each. Both engines use one object for it: their effects come
+ * one at a time anyhow, and each further connection would read again what another has written.
  */
 export interface Store {
   readonly directory: string
-  /** One for each engine, and the last for the people's process. */
-  readonly connections: readonly Database[]
+  readonly database: Database
   /** The database's time, in milliseconds since 1970. */
   readonly now: number
   pass(ms: number): Promise<void>
@@ -39,46 +38,40 @@ const freshDirectory = (): string => {
 
 export const openStore = async (): Promise<Store> => {
   const directory = freshDirectory()
-  const connections: Database[] = []
-  for (let each = 0; each < 3; each++) {
-    const opened = await openDatabase({ file: path.join(directory, 'telesto.db'), clock: systemClock, log: silent })
-    connections.push(
-      Object.assign(Object.create(opened) as Database, {
-        all: opened.all.bind(opened),
-        write: opened.write.bind(opened),
-        close: opened.close.bind(opened),
-        now: () => NOW,
-        readNow: async () => Number((await opened.all<{ at: number }>('SELECT at FROM model_clock'))[0]?.at),
-      }),
-    )
-  }
-  const writer = connections.at(-1) as Database
-  await writer.write(async (tx) => {
+  const opened = await openDatabase({ file: path.join(directory, 'telesto.db'), clock: systemClock, log: silent })
+  const database = Object.assign(Object.create(opened) as Database, {
+    all: opened.all.bind(opened),
+    write: opened.write.bind(opened),
+    close: opened.close.bind(opened),
+    now: () => NOW,
+    readNow: async () => Number((await opened.all<{ at: number }>('SELECT at FROM model_clock'))[0]?.at),
+  })
+  await database.write(async (tx) => {
     await tx.run('CREATE TABLE model_clock (at BIGINT NOT NULL)')
     await tx.run('INSERT INTO model_clock (at) VALUES ($1)', [START])
   })
   let now = START
   return {
     directory,
-    connections,
+    database,
     get now() {
       return now
     },
     async pass(ms) {
       now += ms
-      await writer.write(async (tx) => void (await tx.run('UPDATE model_clock SET at = $1', [now])))
+      await database.write(async (tx) => void (await tx.run('UPDATE model_clock SET at = $1', [now])))
     },
     async empty() {
       now = START
-      await writer.write(async (tx) => {
+      await database.write(async (tx) => {
         for (const table of TABLES) await tx.run(`DELETE FROM telesto_${table}`)
         // The same ids in each run: their statements are prepared already, and a replay tells the same story.
-        if (writer.dialect === 'sqlite') await tx.run('DELETE FROM sqlite_sequence')
+        if (database.dialect === 'sqlite') await tx.run('DELETE FROM sqlite_sequence')
         await tx.run('UPDATE model_clock SET at = $1', [now])
       })
     },
     async close() {
-      for (const connection of connections) await connection.close()
+      await database.close()
       rmSync(directory, { recursive: true, force: true })
     },
   }

@@ -153,14 +153,16 @@ export class World {
   /** What the request alone tells, whatever becomes of it. */
   #offered(requests: readonly Request[]): void {
     for (const { token, workdir } of requests) {
-      const [jobId = 0, attempt = 0] = workdir.split('/').slice(-2).map(Number)
       const before = this.attempts.get(token)
-      if (before && before.fate !== 'not tried') this.faults.push(`doubled: a token of job ${jobId} was submitted twice`)
-      for (const other of this.attemptsOf(jobId, attempt)) {
+      if (before?.fate === 'absent') continue // From one that is late: the claim on it is taken.
+      const where = placeOf(workdir)
+      if (before && before.fate !== 'not tried')
+        this.faults.push(`doubled: a token of job ${where.jobId} was submitted twice`)
+      for (const other of this.attemptsOf(where.jobId, where.attempt)) {
         if (other !== before && other.fate === 'offered' && !other.rejected)
-          this.faults.push(`doubled: job ${jobId} was submitted again before recover said "absent"`)
+          this.faults.push(`doubled: job ${where.jobId} was submitted again before recover said "absent"`)
       }
-      this.attempts.set(token, { jobId, attempt, fate: 'offered', rejected: false })
+      this.attempts.set(token, { ...where, fate: 'offered', rejected: false })
     }
   }
 
@@ -168,7 +170,7 @@ export class World {
     return new Map(
       requests.flatMap(({ token }): [Token, NativeId][] => {
         const attempted = this.attempts.get(token) as Attempted
-        if (attempted.fate === 'absent') return [] // It came too late: the claim on it was taken.
+        if (attempted.fate === 'absent') return []
         const { jobId, attempt } = attempted
         if (this.jobsOf(jobId).some((one) => one.attempt === attempt && isAlive(one)))
           this.faults.push(`doubled: two jobs run for attempt ${attempt} of job ${jobId}`)
@@ -267,12 +269,13 @@ export class World {
 
   #recover(handed: readonly HandedOver[]): Map<Token, NativeId | 'absent'> {
     const answer = new Map<Token, NativeId | 'absent'>()
-    for (const { token } of handed) {
+    for (const { token, workdir } of handed) {
       const job = this.jobs.get(token)
-      const attempted = this.attempts.get(token)
+      const attempted = this.attempts.get(token) ?? { ...placeOf(workdir), fate: 'not tried', rejected: false }
       if (job && (job.known || job.recorded || isAlive(job))) answer.set(token, job.nativeId)
-      else if (attempted?.fate !== 'offered' || this.#options.claims || this.travelling.length === 0) {
-        if (attempted) attempted.fate = 'absent'
+      else if (attempted.fate !== 'offered' || this.#options.claims || this.travelling.length === 0) {
+        this.attempts.set(token, attempted)
+        attempted.fate = 'absent'
         answer.set(token, 'absent')
       }
     }
@@ -319,6 +322,12 @@ export class World {
       return { ...scheduler, close: async () => {} } as unknown as Scheduler<Request>
     },
   })
+}
+
+/** An attempt's directory ends with the job's id and the attempt's number. */
+const placeOf = (workdir: string) => {
+  const [jobId = 0, attempt = 0] = workdir.split('/').slice(-2).map(Number)
+  return { jobId, attempt }
 }
 
 /** What a report says of the whole, in the design's words. */

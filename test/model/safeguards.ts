@@ -1,0 +1,82 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are the sources of templates
+import type { Replacement } from '../crash/safeguards.ts'
+
+/** What each law rests on, one at a time, and how the sources look without it. */
+export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
+  'the compare-and-set': [
+    {
+      file: 'src/store/transition.ts',
+      text: " AND status_version = ${job.statusVersion} AND attempt_id IS ${job.attemptId ?? 'NULL'}`",
+      by: '`',
+    },
+  ],
+  'the hand-over mark': [
+    { file: 'src/engine/submit.ts', text: 'SET handed_over_at = $1, live = 1,', by: 'SET' },
+    { file: 'src/engine/submit.ts', text: 'current.handedOverAt !== null &&', by: '' },
+    {
+      file: 'src/engine/submit.ts',
+      text: 'nativeId,\n        live: 1,',
+      by: 'nativeId,\n        handedOverAt: now,\n        live: 1,',
+    },
+  ],
+  recover: [
+    { file: 'src/engine/orders.ts', text: 'const fate = found.get(job.token)', by: "const fate = 'absent' as const" },
+  ],
+  'retiring a token': [
+    {
+      file: 'src/engine/submit.ts',
+      text: '[newToken(), now, job.attemptId, job.token]',
+      by: '[job.token, now, job.attemptId, job.token]',
+    },
+  ],
+  'cancelling strays': [
+    { file: 'src/engine/orders.ts', text: 'await chaseStrays(work, plan.strays)', by: 'await chaseStrays(work, [])' },
+  ],
+  'cancelling what is resubmitted': [{ file: 'src/actions.ts', text: 'await retire(tx, row, now)', by: '' }],
+  'repeating a cancel': [{ file: 'src/engine/orders.ts', text: "await repeat(work, 'cancel', plan.cancel)", by: '' }],
+  staleness: [{ file: 'src/decide.ts', text: 'if (asked <= job.statusChangedAt) return {}', by: '' }],
+  'patience with gaps': [
+    { file: 'src/decide.ts', text: 'export const LOST_AFTER_POLLS = 3', by: 'export const LOST_AFTER_POLLS = 1' },
+  ],
+  'an outage is no gap': [
+    {
+      file: 'src/engine/poll.ts',
+      text: "observations: observations.filter((one) => one.report !== 'gap')",
+      by: "observations: jobs.map((job) => ({ job, report: 'gap' as const, asked }))",
+    },
+  ],
+  'one at a time': [
+    {
+      file: 'src/engine/lease.ts',
+      text: ' AND ${place.until} <= ${database.now()}`',
+      by: '`',
+    },
+  ],
+  pace: [
+    {
+      file: 'src/engine/poll.ts',
+      text: 'const next = Math.max(jitter(interval, Math.random()), shortestPause(record))',
+      by: 'const next = 1000',
+    },
+  ],
+  'results and Complete together': [
+    { file: 'src/engine/collect.ts', text: 'if (done) await commit(tx)', by: 'await commit(tx)' },
+  ],
+  'watching the lost': [
+    {
+      file: 'src/store/transition.ts',
+      text: '{ watchDueAt: now, watchUntil: now + LOST_WATCH_MS }',
+      by: '{ watchDueAt: null }',
+    },
+  ],
+  'leases of the dead': [
+    {
+      file: 'src/engine/lease.ts',
+      text: '${place.until} = ${database.now()} + ${core.leaseMs}\n         WHERE id = $2',
+      by: '${place.until} = ${database.now()} + 1000000000\n         WHERE id = $2',
+    },
+  ],
+  'waiting for parents': [
+    { file: 'src/engine/plan.ts', text: 'AND ${WAITS} AND ${PARENTS_COMPLETE}`', by: 'AND ${WAITS}`' },
+  ],
+}
