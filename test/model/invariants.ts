@@ -68,6 +68,7 @@ const follow = (run: Run, job: ModelJob, { at, attempt, data }: Event): void => 
   if (to === 'Complete') job.completed++
   if (to === 'Various-Complete') job.mixed++
   if (to === 'Results-Ready') job.collectsAgain = false
+  if (from !== 'Pending' && (to === 'Pending' || to === 'Submitted')) job.resubmitted = false
   job.status = to
   job.cause = cause
   job.changedAt = at
@@ -112,7 +113,6 @@ export const restless = async (run: Run): Promise<string | undefined> => {
     const last = own.at(-1)
     const why = unrest(job, {
       truth: last && { state: last.state, exitCode: last.exitCode, mentioned: run.world.remembers(last) },
-      parentFailed: parentFailed(job),
       rejected: run.world.attemptsOf(job.id, job.attempts).some((one) => one.rejected),
       settledMs: run.store.now - job.changedAt,
     })

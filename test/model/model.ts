@@ -31,8 +31,9 @@ export interface ModelJob {
   deleted: boolean
   /** It is gone from the store. */
   removed: boolean
-  /** Collecting was asked for again, and that has not been told yet. */
+  /** Collecting was asked for again, and its history does not tell it yet; likewise a new attempt. */
   collectsAgain: boolean
+  resubmitted: boolean
   /** The app or the job itself set these. */
   readonly set: StatusName[]
   /** What its history tells so far. */
@@ -134,7 +135,10 @@ export const judge = (job: ModelJob, change: StatusChange, evidence: Evidence): 
   const wrong = (why: string): string =>
     `job ${job.number} went from ${from} to ${to}${cause ? ` (${cause})` : ''}, ${why}`
   const lost = from === 'Error' && job.cause === 'lost'
-  if (to === 'Pending') return isSettled(from) ? undefined : wrong('and was not resubmitted')
+  // A job without a scheduler has nobody to wait for.
+  if (to === (job.alone ? 'Submitted' : 'Pending') && isSettled(from)) {
+    return job.resubmitted ? undefined : wrong('and was not resubmitted')
+  }
   if (isSettled(from) && !lost && !(to === 'Results-Ready' && job.collectsAgain)) return wrong('from its end')
   if (from === to && !lost) return wrong('which is no change')
   if (from === 'Results-Ready') {
@@ -170,7 +174,6 @@ export interface Rest {
   readonly truth:
     | { readonly state: string; readonly exitCode: number | undefined; readonly mentioned: boolean }
     | undefined
-  readonly parentFailed: boolean
   readonly rejected: boolean
   /** Since when it is what it is. */
   readonly settledMs: number
@@ -186,7 +189,8 @@ export const unrest = (job: ModelJob, rest: Rest): string | undefined => {
     return undefined
   if (!isSettled(status)) return `${is} and does not end`
   if (status === 'Aborted') {
-    if (cause === 'dependency') return rest.parentFailed ? undefined : `${is}, and no parent failed`
+    // Its parent may have got well again since: one that was given up as lost, or was resubmitted.
+    if (cause === 'dependency') return job.parents.length > 0 ? undefined : `${is}, and has no parent`
     return job.stopped || rest.truth?.state === 'cancelled' ? undefined : `${is}, and nobody stopped it`
   }
   if (cause === 'submit') return rest.rejected ? undefined : `${is}, and was not refused`

@@ -59,6 +59,7 @@ export const create = async (run: Run, command: Of<'create'>): Promise<void> => 
     deleted: false,
     removed: false,
     collectsAgain: false,
+    resubmitted: false,
     set: [],
     status: 'Pending',
     cause: undefined,
@@ -115,6 +116,7 @@ export const ask = async (run: Run, job: ModelJob, action: Action): Promise<void
     job.stopped = true
   if (job.alone && action === 'pause') job.set.push('Paused')
   if (job.alone && action === 'resume') job.set.push('Running')
+  if (action === 'resubmit') job.resubmitted = true
   if (action === 'collectAgain') job.collectsAgain = true
   if (action === 'delete' || action === 'stopDelete') job.deleted = true
 }
