@@ -20,8 +20,9 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
     {
       file: 'src/store/transition.js',
       // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the source of a template
-      text: " AND status_version = ${job.statusVersion} AND attempt_id IS ${job.attemptId ?? 'NULL'}`",
-      by: '`',
+      text: ' AND status_version = ${version} AND COALESCE(attempt_id, 0) = ${attempt}`',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the source of a template
+      by: ' AND ${version} > -1 AND ${attempt} > -1`',
     },
   ],
   // That an attempt was handed over is stored with its answer, and not before the call.

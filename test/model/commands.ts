@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import type { OnParentFailure } from '../../src/adapter.js'
 import { ACTIONS, type Action, type Results } from './model.ts'
 import { OUTAGES, type OutageKind } from './outages.ts'
 import type { Method } from './world.ts'
@@ -33,11 +34,12 @@ export type Command =
       readonly alone: boolean
       readonly user: string
       readonly parents: readonly number[]
+      readonly onParentFailure: OnParentFailure
       readonly results: Results
       readonly execute: boolean
     }
   | { readonly do: 'ask'; readonly action: Action; readonly job: number }
-  | { readonly do: 'deleteAll' }
+  | { readonly do: 'all'; readonly action: 'execute' | 'stop' | 'delete' }
   | { readonly do: 'set'; readonly job: number; readonly text: string }
   | {
       readonly do: 'report'
@@ -94,6 +96,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       alone: fc.constantFrom(false, false, false, false, false, false, true),
       user: fc.constantFrom('ada', 'bob'),
       parents: fc.oneof({ weight: 4, arbitrary: fc.constant([]) }, fc.array(job, { minLength: 1, maxLength: 2 })),
+      onParentFailure: fc.constantFrom('abort' as const, 'abort' as const, 'wait' as const, 'run' as const),
       results: fc.constantFrom('none' as const, 'none' as const, 'good' as const, 'late' as const, 'bad' as const),
       execute: fc.constantFrom(true, true, true, true, true, false),
     }),
@@ -137,7 +140,10 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
   { weight: 2, arbitrary: as('set', { job, text: fc.constantFrom(...TEXTS) }) },
   { weight: 1, arbitrary: as('limits', { most: LIMIT, perUser: LIMIT }) },
-  { weight: 1, arbitrary: as('deleteAll', {}) },
+  {
+    weight: 1,
+    arbitrary: as('all', { action: fc.constantFrom('execute' as const, 'stop' as const, 'delete' as const) }),
+  },
 )
 
 const setup: fc.Arbitrary<Setup> = fc.record({
@@ -154,7 +160,15 @@ const setup: fc.Arbitrary<Setup> = fc.record({
 })
 
 /** Every run begins with a job that is to be run: without one nothing happens. */
-const first: Command = { do: 'create', alone: false, user: 'ada', parents: [], results: 'none', execute: true }
+const first: Command = {
+  do: 'create',
+  alone: false,
+  user: 'ada',
+  parents: [],
+  onParentFailure: 'abort',
+  results: 'none',
+  execute: true,
+}
 
 export const stories = (most: number): fc.Arbitrary<Story> =>
   fc.record({
@@ -168,14 +182,17 @@ const time = (ms: number): string => (ms < 1000 ? `${ms} ms` : ms < 120_000 ? `$
 export const describe = (command: Command, name: (job: number) => string): string => {
   switch (command.do) {
     case 'create': {
-      const parents = command.parents.length > 0 ? `, after ${command.parents.map(name).join(' and ')}` : ''
+      const parents =
+        command.parents.length > 0
+          ? `, after ${command.parents.map(name).join(' and ')} (${command.onParentFailure})`
+          : ''
       const results = command.results === 'none' ? '' : `, results ${command.results}`
       return `${command.user} creates a job${command.alone ? ' without a scheduler' : ''}${parents}${results}${command.execute ? '; execute' : ''}`
     }
     case 'ask':
       return `${command.action} ${name(command.job)}`
-    case 'deleteAll':
-      return 'delete all jobs'
+    case 'all':
+      return `${command.action} all jobs`
     case 'set':
       return `the app sets ${name(command.job)} to "${command.text}"`
     case 'report':

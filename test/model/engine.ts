@@ -1,6 +1,7 @@
 import type { Scheduler, Token } from '../../src/adapter.js'
 import { createConnections } from '../../src/connections.js'
 import type { App, Core } from '../../src/core.js'
+import { releaseChildren } from '../../src/engine/children.js'
 import { collect } from '../../src/engine/collect.js'
 import { findDue, takePokes } from '../../src/engine/due.js'
 import { releaseDeadLeases } from '../../src/engine/lease.js'
@@ -111,7 +112,7 @@ export class Engine {
     this.#begin('look', async (core) => {
       await takePokes(core)
       const collecting = [...this.tasks.keys()].filter((key) => key.startsWith('collect')).length
-      const { polls, orders, collects } = await findDue(core, COLLECT_AT_ONCE - collecting)
+      const { polls, orders, collects, children } = await findDue(core, COLLECT_AT_ONCE - collecting)
       const { signal } = this.#closing
       for (const id of polls) this.#begin(`poll ${id}`, async (own) => await poll(own, id, signal))
       for (const id of orders) this.#begin(`orders ${id}`, async (own) => await carryOutOrders(own, id, signal))
@@ -121,6 +122,7 @@ export class Engine {
           await collect(own, run, id, signal)
         })
       }
+      if (children) this.#begin('children', async (own) => await releaseChildren(own, signal))
       if (this.clock.monotonic() < this.#sweepAt) return
       this.#sweepAt = this.clock.monotonic() + SWEEP_EVERY_MS
       this.#begin('sweep', async (own) => {

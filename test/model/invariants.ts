@@ -74,7 +74,9 @@ const follow = (run: Run, job: ModelJob, { at, attempt, data }: Event): void => 
   job.changedAt = at
 }
 const parentFailed = (job: ModelJob): boolean =>
-  job.parents.some(({ status }) => status === 'Error' || status === 'Aborted' || status === 'Various-Complete')
+  job.parents.some(
+    ({ deleted, status }) => !deleted && (status === 'Error' || status === 'Aborted' || status === 'Various-Complete'),
+  )
 
 /** The row agrees with its history. */
 const compare = (job: ModelJob, row: Row | undefined, changes: number): void => {

@@ -1,3 +1,4 @@
+import type { OnParentFailure } from '../../src/adapter.js'
 import type { StatusName } from '../../src/status.js'
 import type { Said, Word } from './world.ts'
 
@@ -23,6 +24,7 @@ export interface ModelJob {
   /** Its status is the app's: no scheduler runs it. */
   readonly alone: boolean
   readonly parents: readonly ModelJob[]
+  readonly onParentFailure: OnParentFailure
   /** The function that processes its results: it works, it throws the first time, or always. */
   readonly results: Results
   attempts: number
@@ -155,8 +157,10 @@ export const judge = (job: ModelJob, change: StatusChange, evidence: Evidence): 
   if (to === 'Error' && cause === 'lost') {
     return isMissing(evidence.said, job.changedAt) ? undefined : wrong('too early to give it up')
   }
-  if (to === 'Aborted' && cause === 'dependency')
-    return evidence.parentFailed ? undefined : wrong('and no parent failed')
+  if (to === 'Aborted' && cause === 'dependency') {
+    const aborts = evidence.parentFailed && job.onParentFailure === 'abort'
+    return aborts ? undefined : wrong('and no parent failed that it could not do without')
+  }
   const words = WORDS[to] ?? []
   // An answer to a question that is older than the last change says nothing.
   const word = evidence.said.find((one) => one.at > job.changedAt && words.includes(one.word))
@@ -167,6 +171,10 @@ export const judge = (job: ModelJob, change: StatusChange, evidence: Evidence): 
   }
   return wrong('which the scheduler did not say')
 }
+
+/** A parent that was deleted keeps nobody waiting. */
+const hinders = (parent: ModelJob, { onParentFailure }: ModelJob): boolean =>
+  !parent.deleted && (!isSettled(parent.status) || (onParentFailure === 'wait' && parent.status !== 'Complete'))
 
 /** What is left of an attempt when everything has come to rest. */
 export interface Rest {
@@ -185,8 +193,7 @@ export const unrest = (job: ModelJob, rest: Rest): string | undefined => {
   const is = `job ${job.number} is ${status}${cause ? ` (${cause})` : ''}`
   if (job.deleted) return job.removed ? undefined : `job ${job.number} was deleted and is still there`
   if (job.attempts === 0 || job.alone) return undefined
-  if (status === 'Pending' && job.parents.some((parent) => !isSettled(parent.status) && !parent.deleted))
-    return undefined
+  if (status === 'Pending' && job.parents.some((parent) => hinders(parent, job))) return undefined
   if (!isSettled(status)) return `${is} and does not end`
   if (status === 'Aborted') {
     // Its parent may have got well again since: one that was given up as lost, or was resubmitted.

@@ -38,13 +38,14 @@ const nameOf = (job: ModelJob): string => `job ${job.number}`
 export const create = async (run: Run, command: Of<'create'>): Promise<void> => {
   const picked = [...new Set(command.parents.map((one) => run.jobs[one % run.jobs.length]))]
   const parents = command.alone ? [] : picked.filter((one) => one !== undefined && !one.deleted)
-  const { alone, user, results, execute } = command
+  const { alone, user, onParentFailure, results, execute } = command
   const made = await run.app.createJob({
     jobType: 'SIMULATED',
     name: `job ${run.jobs.length + 1}`,
     user,
     alone,
     parents: parents.map((one) => (one as ModelJob).id),
+    onParentFailure,
     ...(alone ? {} : { scheduler: { id: run.recordId, name: 'pool' } }),
     ...(results === 'none' ? {} : { processResults: results }),
   })
@@ -53,6 +54,7 @@ export const create = async (run: Run, command: Of<'create'>): Promise<void> => 
     id: made.id,
     alone,
     parents: parents as ModelJob[],
+    onParentFailure,
     results,
     attempts: 0,
     stopped: false,
@@ -107,13 +109,17 @@ export const ask = async (run: Run, job: ModelJob, action: Action): Promise<void
     async () => await ACTS[action](found),
   )
   if (!done) return
+  if (action === 'stopDelete' && !isSettled(now.status) && now.status !== 'Results-Ready') job.stopped = true
+  asked(job, action)
+}
+
+const asked = (job: ModelJob, action: Action): void => {
   if (action === 'execute' || action === 'resubmit') {
     job.attempts++
     job.stopped = false
     if (job.alone) job.set.push('Submitted')
   }
-  if (action === 'stop' || (action === 'stopDelete' && !isSettled(now.status) && now.status !== 'Results-Ready'))
-    job.stopped = true
+  if (action === 'stop') job.stopped = true
   if (job.alone && action === 'pause') job.set.push('Paused')
   if (job.alone && action === 'resume') job.set.push('Running')
   if (action === 'resubmit') job.resubmitted = true
@@ -121,15 +127,20 @@ export const ask = async (run: Run, job: ModelJob, action: Action): Promise<void
   if (action === 'delete' || action === 'stopDelete') job.deleted = true
 }
 
-/** All or none: refused where one of them is active. */
-export const deleteAll = async (run: Run): Promise<void> => {
+/** Bulk actions: all that may be executed or stopped are; all are deleted, or none where one of them is active. */
+export const askAll = async (run: Run, action: 'execute' | 'stop' | 'delete'): Promise<void> => {
   const left = run.jobs.filter((one) => !one.deleted)
   const rows = await Promise.all(left.map(async (one) => (await readJobRow(run.core.database, one.id)) as JobRow))
-  // Children go before their parents.
-  const free = (job: ModelJob, row: JobRow) => allows('delete', { ...standing(run, job, row), child: false })
-  const possible = left.every((job, index) => free(job, rows[index] as JobRow))
-  if (!(await attempt(run, 'delete of all jobs', possible, async () => await run.app.query().delete()))) return
-  for (const job of left) job.deleted = true
+  const chosen = left.filter((job, index) =>
+    // No job stays for which another one would wait.
+    allows(action, { ...standing(run, job, rows[index] as JobRow), child: false }),
+  )
+  const possible = action !== 'delete' || chosen.length === left.length
+  const done = await attempt(run, `${action} of all jobs`, possible, async () => {
+    const count = await run.app.query()[action]()
+    if (count !== chosen.length) run.faults.push(`wrong: ${action} of all reached ${count} jobs, not ${chosen.length}`)
+  })
+  if (done) for (const job of chosen) asked(job, action)
 }
 
 const STANDARD: readonly string[] = Object.values(displayStatuses)

@@ -2,7 +2,7 @@ import { type Command, describe, type Story } from './commands.ts'
 import { happen } from './happen.ts'
 import { check, restless } from './invariants.ts'
 import type { ModelJob } from './model.ts'
-import { ask, create, deleteAll, set, tell } from './people.ts'
+import { ask, askAll, create, set, tell } from './people.ts'
 import { LawBroken, Run } from './run.ts'
 import type { Store } from './store.ts'
 
@@ -43,8 +43,8 @@ const perform = async (run: Run, command: Command): Promise<void> => {
       return await create(run, command)
     case 'ask':
       return job && (await ask(run, job, command.action))
-    case 'deleteAll':
-      return await deleteAll(run)
+    case 'all':
+      return await askAll(run, command.action)
     case 'set':
       return job && (await set(run, job, command.text))
     case 'report':

@@ -6,8 +6,8 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
   'the compare-and-set': [
     {
       file: 'src/store/transition.ts',
-      text: " AND status_version = ${job.statusVersion} AND attempt_id IS ${job.attemptId ?? 'NULL'}`",
-      by: '`',
+      text: ' AND status_version = ${version} AND COALESCE(attempt_id, 0) = ${attempt}`',
+      by: ' AND ${version} > -1 AND ${attempt} > -1`',
     },
   ],
   'the hand-over mark': [
@@ -32,7 +32,7 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
   'cancelling strays': [
     { file: 'src/engine/orders.ts', text: 'await chaseStrays(work, plan.strays)', by: 'await chaseStrays(work, [])' },
   ],
-  'cancelling what is resubmitted': [{ file: 'src/actions.ts', text: 'await retire(tx, row, now)', by: '' }],
+  'cancelling what is resubmitted': [{ file: 'src/actions.ts', text: 'await retire(tx, rows, now)', by: '' }],
   'repeating a cancel': [{ file: 'src/engine/orders.ts', text: "await repeat(work, 'cancel', plan.cancel)", by: '' }],
   staleness: [{ file: 'src/decide.ts', text: 'if (asked <= job.statusChangedAt) return {}', by: '' }],
   'patience with gaps': [
@@ -77,6 +77,6 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
     },
   ],
   'waiting for parents': [
-    { file: 'src/engine/plan.ts', text: 'AND ${WAITS} AND ${PARENTS_COMPLETE}`', by: 'AND ${WAITS}`' },
+    { file: 'src/engine/plan.ts', text: "const FREE = 'a.waits_for IS NULL'", by: "const FREE = '1 = 1'" },
   ],
 }
