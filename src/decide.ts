@@ -25,6 +25,8 @@ export interface Situation {
   readonly statusMessage: string | null
   /** A person asked for the end of the job. */
   readonly cancelOrdered: boolean
+  /** The scheduler has been asked for that end at least once. */
+  readonly cancelSent: boolean
   readonly gapCount: number
   readonly gapSince: number | null
 }
@@ -78,6 +80,8 @@ export const decide = (job: Situation, report: JobReport | Gap, asked: number): 
 const decideGap = (job: Situation, asked: number): Decision => {
   const gap = { gapCount: job.gapCount + 1, gapSince: job.gapSince ?? asked }
   if (gap.gapCount < LOST_AFTER_POLLS || asked - gap.gapSince < LOST_AFTER_MS) return gap
+  // What was never asked to end may still run, unseen: it is not given up before it was.
+  if (job.cancelOrdered && !job.cancelSent) return gap
   if (job.cancelOrdered) {
     const reason = 'The job was asked to stop, and the scheduler no longer knows it.'
     return { ...gap, status: 'ABT', completionTime: asked, reason }

@@ -5,7 +5,7 @@ import type { Transaction } from '../store/database.js'
 import type { JobVersion } from '../store/transition.js'
 
 /** A current attempt as the loops see it: what decide() needs, what a compare-and-set compares, how the adapter finds it. */
-export interface Tracked extends JobVersion, Omit<Situation, 'cancelOrdered'> {
+export interface Tracked extends JobVersion, Omit<Situation, 'cancelOrdered' | 'cancelSent'> {
   readonly attemptId: number
   readonly userId: string
   readonly jobType: string
@@ -64,7 +64,10 @@ export const trackedAttempt = async (reader: Reader, attemptId: number): Promise
 export const trackedToken = async (reader: Reader, token: string): Promise<Tracked | undefined> =>
   (await tracked(reader, 'a.token = $1', [token], 1))[0]
 
-export const situation = (job: Tracked): Situation => ({ ...job, cancelOrdered: job.orderName === 'cancel' })
+export const situation = (job: Tracked): Situation => {
+  const cancelOrdered = job.orderName === 'cancel'
+  return { ...job, cancelOrdered, cancelSent: cancelOrdered && job.orderTries > 0 }
+}
 
 export const refOf = (job: Pick<Tracked, 'token' | 'nativeId' | 'jobType' | 'workdir'>): JobRef => ({
   token: job.token,

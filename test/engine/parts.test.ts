@@ -30,6 +30,7 @@ const fresh: Situation = {
   progress: null,
   statusMessage: null,
   cancelOrdered: false,
+  cancelSent: false,
   gapCount: 0,
   gapSince: null,
 }

@@ -69,13 +69,6 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
       by: '{ watchDueAt: null }',
     },
   ],
-  'leases of the dead': [
-    {
-      file: 'src/engine/lease.ts',
-      text: '${place.until} = ${database.now()} + ${core.leaseMs}\n         WHERE id = $2',
-      by: '${place.until} = ${database.now()} + 1000000000\n         WHERE id = $2',
-    },
-  ],
   'waiting for parents': [
     { file: 'src/engine/plan.ts', text: "const FREE = 'a.waits_for IS NULL'", by: "const FREE = '1 = 1'" },
   ],
