@@ -1,14 +1,17 @@
 import { defaultAccess } from '../../src/access.js'
 import { createConnections } from '../../src/connections.js'
 import type { Core } from '../../src/core.js'
+import { createEventFeed } from '../../src/event-feed.js'
 import { JobManager } from '../../src/job-manager.js'
 import { createPokes } from '../../src/pokes.js'
+import { createPolled } from '../../src/polled.js'
 import type { ProcessResults } from '../../src/processing.js'
 import { createQuestions } from '../../src/questions.js'
 import { createRegistry } from '../../src/registry.js'
 import { createReportTokens } from '../../src/report-token.js'
 import { createScheduler } from '../../src/schedulers.js'
 import { localTransport } from '../../src/transport/local.js'
+import { createWaiting } from '../../src/waiting.js'
 import { createRandom } from '../crash/random.ts'
 import { EngineClock } from './clock.ts'
 import type { Setup } from './commands.ts'
@@ -246,11 +249,16 @@ const coreOf = (store: Store, world: World): Core => {
   const registry = createRegistry([world.adapter])
   const { database } = store
   const clock = new EngineClock(0, 1)
+  const failed = (error: unknown): never => {
+    throw error
+  }
+  const feed = createEventFeed(database, clock, failed)
   return {
     database,
     clock,
     log: silent,
     registry,
+    customStatuses: new Map(),
     access: defaultAccess,
     urls: { page: (inner) => inner, callback: () => undefined },
     tokens: createReportTokens(new Uint8Array(32)),
@@ -260,6 +268,8 @@ const coreOf = (store: Store, world: World): Core => {
       () => {},
     ),
     questions: createQuestions(() => clock.monotonic()),
+    waiting: createWaiting({ database, clock, access: defaultAccess, feed, failed }),
+    polled: createPolled(database, clock, failed),
     jobsRoot: `${store.directory}/jobs`,
     machine: 'model',
     owner: 'people',
