@@ -52,7 +52,8 @@ export const check = async (run: Run): Promise<void> => {
 
 /** One change of status, as its history tells it. */
 const follow = (run: Run, job: ModelJob, { at, attempt, data }: Event): void => {
-  const { from, to, cause } = JSON.parse(data) as { from: StatusName; to: StatusName; cause?: string }
+  const told = JSON.parse(data) as { from: string; to: string; cause?: string }
+  const [from, to, cause] = [nameOf(told.from), nameOf(told.to), told.cause]
   if (from !== job.status)
     throw new LawBroken(`wrong: the history of job ${job.number} goes on from ${from}, and it was ${job.status}`)
   if (at < job.changedAt) throw new LawBroken(`wrong: the history of job ${job.number} goes back in time`)
@@ -73,6 +74,9 @@ const follow = (run: Run, job: ModelJob, { at, attempt, data }: Event): void => 
   job.cause = cause
   job.changedAt = at
 }
+/** A text of the app's own stands in its history as it is. */
+const nameOf = (text: string): StatusName => Object.values(displayStatuses).find((name) => name === text) ?? 'Other'
+
 const parentFailed = (job: ModelJob): boolean =>
   job.parents.some(
     ({ deleted, status }) => !deleted && (status === 'Error' || status === 'Aborted' || status === 'Various-Complete'),
@@ -122,7 +126,8 @@ export const restless = async (run: Run): Promise<string | undefined> => {
   }
   for (const one of run.world.jobs.values()) {
     const job = run.jobs.find(({ id }) => id === one.jobId)
-    if (isAlive(one))
+    // One that was given up as lost may live on unseen: nobody has asked for its end.
+    if (isAlive(one) && !run.wants(one))
       return `doubled: a ${one.state} job of job ${job?.number}, attempt ${one.attempt}, is not wanted and lives`
   }
   const [stray] = await run.core.database.all<{ id: number }>('SELECT job_id AS id FROM telesto_strays LIMIT 1')
