@@ -24,7 +24,7 @@ const { values } = parseArgs({
 })
 
 const copyWithout = (safeguard: string): string => {
-  const copy = mkdtempSync(join(tmpdir(), 'telesto-blind-'))
+  const copy = mkdtempSync(join(tmpdir(), 'telesto-model-blind-'))
   for (const part of PARTS) cpSync(join(REPOSITORY, part), join(copy, part), { recursive: true })
   symlinkSync(join(REPOSITORY, 'node_modules'), join(copy, 'node_modules'))
   for (const replacement of SAFEGUARDS[safeguard] ?? []) {

@@ -152,7 +152,13 @@ export const judge = (job: ModelJob, change: StatusChange, evidence: Evidence): 
   if (job.alone)
     return job.set.includes(to) || (to === 'Aborted' && job.stopped) ? undefined : wrong('and nobody set it')
   if (to === 'Results-Ready' && job.collectsAgain) return undefined
-  if (to === 'Submitted' && from === 'Pending') return evidence.accepted ? undefined : wrong('and no scheduler has it')
+  if (to === 'Submitted' && from === 'Pending') {
+    if (!evidence.accepted) return wrong('and no scheduler has it')
+    const early = job.parents.find(
+      (parent) => job.onParentFailure !== 'run' && !parent.deleted && parent.completed === 0,
+    )
+    return early ? wrong(`and job ${early.number}, for which it waits, was never Complete`) : undefined
+  }
   if (to === 'Error' && cause === 'submit' && evidence.rejected) return undefined
   if (to === 'Error' && cause === 'lost') {
     return isMissing(evidence.said, job.changedAt) ? undefined : wrong('too early to give it up')
