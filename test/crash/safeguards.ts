@@ -43,13 +43,13 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
   'cancelling strays': [
     {
       file: 'src/engine/orders.js',
-      text: 'const cancelled = checkedAnswers(await work.call(async (signal) => await scheduler.cancel(ref, signal)), tokens, core.log).get(stray.token);',
-      by: "const cancelled = 'ok';",
+      text: 'const cancelled = await inChunks(work, refs, scheduler.cancel.bind(scheduler), checkedAnswers);',
+      by: "const cancelled = new Map(refs.map(({ token }) => [token, 'ok']));",
     },
     {
       file: 'src/engine/orders.js',
-      text: 'const reports = checkedReports(await work.call(async (signal) => await scheduler.status(ref, signal)), tokens, core.log);',
-      by: "const reports = new Map([[stray.token, { state: 'cancelled' }]]);",
+      text: 'const reports = await inChunks(work, refs, scheduler.status.bind(scheduler), checkedReports);',
+      by: "const reports = new Map(refs.map(({ token }) => [token, { state: 'cancelled' }]));",
     },
   ],
 }

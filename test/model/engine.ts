@@ -235,6 +235,7 @@ export const appNamed = (name: string, directory: string, functions: readonly st
   name,
   schedulerSettings: {},
   processResults: new Set(functions),
+  tasks: new Map(),
   workspace: directory,
   workspaceRoots: [],
 })
