@@ -124,7 +124,8 @@ const WORDS: Readonly<Partial<Record<StatusName, readonly Word[]>>> = {
 
 /** Enough answers in a row, over enough time, did not mention it. */
 const isMissing = (said: readonly Said[], since: number): boolean => {
-  const fresh = said.filter((one) => one.at > since)
+  // A late answer was asked for before those that came in time.
+  const fresh = said.filter((one) => one.at > since).toSorted((a, b) => a.at - b.at)
   const spoken = fresh.findLastIndex((one) => one.word !== 'missing')
   const gaps = fresh.slice(spoken + 1)
   const [first, last] = [gaps[0], gaps.at(-1)]
