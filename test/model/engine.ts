@@ -28,8 +28,8 @@ export interface Gate {
 export interface Task {
   readonly key: string
   readonly engine: Engine
-  /** By the database's clock; `asked` is when it read that clock to ask its scheduler. */
-  readonly began: number
+  /** By the database's clock: its first commit takes the lease; then it reads the clock and asks its scheduler. */
+  leased: number | undefined
   asked: number | undefined
   over: boolean
   ended: number
@@ -137,7 +137,7 @@ export class Engine {
     const task: Task = {
       key,
       engine: this,
-      began: this.#shared.now(),
+      leased: undefined,
       asked: undefined,
       over: false,
       ended: 0,
@@ -192,6 +192,7 @@ export class Engine {
       write: async (work, options) => {
         await this.#gate(task, 'commits')
         this.#shared.flight.commits++
+        task.leased ??= this.#shared.now()
         return await this.#during(inner.write(work, options))
       },
       readNow: async () => {

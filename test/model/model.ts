@@ -143,7 +143,7 @@ export const judge = (job: ModelJob, change: StatusChange, evidence: Evidence): 
     return job.resubmitted ? undefined : wrong('and was not resubmitted')
   }
   if (isSettled(from) && !lost && !(to === 'Results-Ready' && job.collectsAgain)) return wrong('from its end')
-  if (from === to && !lost) return wrong('which is no change')
+  if (from === to && !lost && !(job.alone && to === 'Other')) return wrong('which is no change')
   if (from === 'Results-Ready') {
     if (to === 'Complete') return undefined
     if (to === 'Error' && cause === 'results' && job.results === 'bad') return undefined

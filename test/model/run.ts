@@ -234,13 +234,15 @@ export class Run {
   #polled(task: Task): void {
     const before = this.#lastPoll
     this.#lastPoll = task
-    if (!before || before.engine.crashed || before === task || task.began < before.began) return
+    if (!before || before.engine.crashed || before === task) return
+    const [first, second] = [before.leased ?? 0, task.leased ?? 0]
+    if (second < first) return
     if (!before.over) {
-      if (task.began - before.began < LEASE_MS) this.faults.push('wrong: two engines ask one scheduler at once')
+      if (second - first < LEASE_MS) this.faults.push('wrong: two engines ask one scheduler at once')
       return
     }
     const apart = (task.asked ?? 0) - (before.asked ?? 0)
-    if (before.ended - before.began < LEASE_MS && apart < this.setup.pollSeconds * 1000)
+    if (before.ended - first < LEASE_MS && apart < this.setup.pollSeconds * 1000)
       this.faults.push(`wrong: a scheduler was asked twice within ${apart} ms`)
   }
 }
