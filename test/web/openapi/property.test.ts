@@ -76,8 +76,9 @@ const complaint = (sent: Sent, answer: Answered, judge: Judge): string | undefin
   if (undocumented !== undefined) return undocumented
   // A poke does not look at its body.
   const reads = operation.operationId !== 'reportJob' || sent.token === 'right'
-  if (answer.status === 200 && reads && sent.body?.type === 'application/json' && sent.body.bytes !== '') {
-    const forbidden = judge.body(operation, String(sent.body.bytes))
+  const body = Buffer.from(sent.body?.bytes ?? '').toString()
+  if (answer.status === 200 && reads && sent.body?.type === 'application/json' && body !== '') {
+    const forbidden = judge.body(operation, body)
     if (forbidden !== undefined) return `it was accepted, though ${forbidden}`
   }
   const code = answer.status === 400 ? (JSON.parse(answer.text) as { error: { code: string } }).error.code : undefined
