@@ -114,7 +114,8 @@ export interface LogWindow {
 export interface Scheduler<R = SubmitRequest> {
   /**
    * Hands jobs over. An id: accepted. `invalid_job`, `rejected`: final for that job. Any other error: its fate is open and
-   * recover() will be asked. A missing token: not tried. What was accepted is returned, whatever becomes of the rest.
+   * recover() will be asked. A missing token: not tried; the job is handed over again, under a new token. What was accepted is
+   * returned, whatever becomes of the rest.
    */
   submit(jobs: readonly R[], signal: AbortSignal): Promise<ReadonlyMap<Token, NativeId | SchedulerError>>
   /** One round trip for many jobs. A gap means "the answer did not mention it", never "done". */

@@ -204,14 +204,17 @@ export const accept = async (
   ])
 }
 
-/** Not tried: it waits for its turn as before, and ever longer where none of those it was handed over with was tried either. */
+/**
+ * Not tried: it waits for its turn again, and ever longer where none of those it was handed over with was tried either. Under a
+ * new token: another process may have been told "absent" of the old one, under which nothing is taken any more.
+ */
 const takeBack = async (tx: Transaction, job: Tracked, token: string, answered: number, now: number): Promise<void> => {
   const tries = answered === 0 ? job.orderTries + 1 : 0
   const dueAt = answered === 0 ? now + backoff(tries, 500, MAX_RECOVER_PAUSE_MS) : now
   await tx.run(
-    `UPDATE telesto_attempts SET handed_over_at = NULL, live = 0, order_tries = $1, order_due_at = $2
-     WHERE id = $3 AND token = $4 AND native_id IS NULL AND order_name = 'submit'`,
-    [tries, dueAt, job.attemptId, token],
+    `UPDATE telesto_attempts SET token = $1, handed_over_at = NULL, live = 0, order_tries = $2, order_due_at = $3
+     WHERE id = $4 AND token = $5 AND native_id IS NULL AND order_name = 'submit'`,
+    [newToken(), tries, dueAt, job.attemptId, token],
   )
   const current = await trackedToken(tx, token)
   // Stopped meanwhile: nothing was ever submitted.

@@ -123,9 +123,9 @@ test('Answers differ by job: accepted, invalid, rejected, unavailable, garbage, 
     expect(await p.status(of(name))).toBe('Submitted')
     expect((await p.row(of(name))).token).not.toBe(before.get(name))
   }
-  // Not tried: handed over again, under the token it had.
+  // Not tried: handed over again, under a new token.
   expect(await p.status(of('untried'))).toBe('Submitted')
-  expect((await p.row(of('untried'))).token).toBe(before.get('untried'))
+  expect((await p.row(of('untried'))).token).not.toBe(before.get('untried'))
   expect((await p.record()).health).toBe('ok')
   expect(p.system.jobs.size).toBe(5)
 })
@@ -341,6 +341,19 @@ test('Strays are chased together: one cancel and one question for all, and those
   expect(p.system.callsOf('cancel').map(({ tokens }) => tokens)).toEqual([['a', 'b', 'c'], ['a']])
   expect(p.system.count('status')).toBe(2)
   expect(await strays(p)).toEqual([])
+})
+
+test('A job that was not tried because its token is no longer taken goes under a new one', async () => {
+  const p = await portal({ start: false })
+  const job = await p.job()
+  // Another process was told "absent", and died before it could say so: what is late finds the claim on the token taken.
+  const { token: retired } = await p.row(job)
+  p.system.script.submit = async (requests, signal) =>
+    requests.some(({ token }) => token === retired) ? new Map() : await p.system.good.submit(requests, signal)
+  p.engine.start()
+  await p.pass(10_000)
+  expect(await p.status(job)).toBe('Submitted')
+  expect((await p.row(job)).token).not.toBe(retired)
 })
 
 /** A job inside submit(), which ends when the test says so. */
