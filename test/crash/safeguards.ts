@@ -24,6 +24,12 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
       // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the source of a template
       by: ' AND ${version} > -1 AND ${attempt} > -1`',
     },
+    {
+      file: 'src/store/transition.js',
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the source of a template
+      text: ' AND (id, status_version, COALESCE(attempt_id, 0)) IN (VALUES ${versions})',
+      by: '',
+    },
   ],
   // That an attempt was handed over is stored with its answer, and not before the call.
   'the hand-over mark': [
