@@ -43,13 +43,16 @@ export interface Driver {
   readonly clockAhead: number
   /** Where the jobs' own files are. */
   readonly files: string
+  /** Asks this server as well from now on. */
   use(server: ServerProcess): void
-  lose(): void
+  lose(server: ServerProcess): void
   passing(passing: Passing): void
   /** Takes what steps can be taken now; at most `allowed` jobs are created in all. Called every few milliseconds. */
   tick(allowed: number): void
   /** Called when a request is sent, and when one is acknowledged. */
-  onRequest: ((when: 'sent' | 'acknowledged', action: Action) => void) | undefined
+  onRequest: ((when: 'sent' | 'acknowledged', action: Action, by: ServerProcess) => void) | undefined
+  /** Requests that were not answered, and turned out to have been carried out. */
+  readonly madeUnseen: number
   /** Steps are left. */
   readonly open: boolean
   describe(): string
@@ -77,12 +80,14 @@ export const createDriver = (
     moments: new Set(),
   }))
   const byId = new Map<number, Told>()
-  let server: ServerProcess | undefined
+  const servers: ServerProcess[] = []
   let listing = false
   let listedAt = 0
   let clockAhead = 0
   let forwardedAt = 0
+  let madeUnseen = 0
 
+  const anyServer = (): ServerProcess | undefined => (servers.length > 1 ? random.pick(servers) : servers[0])
   const isOver = (job: Told): boolean => job.next >= job.story.steps.length || (job.seen === 'gone' && job.next > 0)
   const advance = (job: Told): void => {
     job.next++
@@ -113,22 +118,25 @@ export const createDriver = (
     job.requests.push(request)
     job.busy = true
     job.touched = performance.now()
-    const by = server
+    const by = anyServer()
+    if (!by) return
     const wanted = {
       key: story.key,
       command: commandOf(join(files, story.key), story.behaviours),
       processed: story.processed,
     }
     const question = action === 'create' ? { action, job: wanted } : { action, id: job.id, stop }
-    driver.onRequest?.('sent', action)
-    by?.ask(question).then((outcome) => answered(job, request, outcome, by === server))
+    driver.onRequest?.('sent', action, by)
+    void by.ask(question).then((outcome) => answered(job, request, outcome, by))
   }
 
-  const answered = (job: Told, request: Request, outcome: Outcome, up: boolean): void => {
+  const answered = (job: Told, request: Request, outcome: Outcome, by: ServerProcess): void => {
     job.busy = false
     job.touched = performance.now()
-    request.outcome = outcome.outcome
-    if (outcome.outcome === 'unknown') {
+    // The store may have gone in the middle of the commit.
+    const isOpen = outcome.outcome === 'refused' && outcome.code === 'database_unusable'
+    request.outcome = isOpen ? 'unknown' : outcome.outcome
+    if (isOpen || outcome.outcome === 'unknown') {
       job.doubtful = true
       return
     }
@@ -144,7 +152,7 @@ export const createDriver = (
     if (request.action === 'delete') job.seen = 'gone'
     else see(job, seen)
     if (isStep(job, request)) advance(job)
-    if (up) driver.onRequest?.('acknowledged', request.action)
+    if (servers.includes(by)) driver.onRequest?.('acknowledged', request.action, by)
   }
   /** A stop may also be asked outside the story. */
   const isStep = (job: Told, { action }: Request): boolean => job.story.steps[job.next]?.take === action
@@ -165,24 +173,29 @@ export const createDriver = (
     const happened =
       (last.action === 'create' && job.id > 0) ||
       ((last.action === 'execute' || last.action === 'resubmit') && current(job) > last.attempt)
-    if (happened) advance(job)
+    if (happened) {
+      madeUnseen++
+      advance(job)
+    }
   }
 
   const list = (): void => {
-    const by = server
+    const by = anyServer()
+    if (!by) return
+    const behindAll = jobs.some(({ doubtful }) => doubtful)
     const sentAt = performance.now()
     listing = true
     listedAt = sentAt
-    by?.ask({ action: 'list' }).then((outcome) => {
+    void by.ask({ action: 'list', behindAll }).then((outcome) => {
       listing = false
-      if (outcome.outcome !== 'done' || by !== server) return
+      if (outcome.outcome !== 'done') return
       const shown = new Map(outcome.jobs.map((one) => [one.key, one]))
       for (const job of jobs) {
         if (job.busy || job.touched >= sentAt || job.requests.length === 0) continue
         const seen = shown.get(job.story.key)
         if (seen) see(job, seen)
         else if (job.id > 0) job.seen = 'gone'
-        if (job.doubtful) resolve(job)
+        if (job.doubtful && behindAll) resolve(job)
       }
     })
   }
@@ -229,7 +242,7 @@ export const createDriver = (
     if (!isAway || performance.now() < forwardedAt + FORWARD_EVERY_MS) return
     forwardedAt = performance.now()
     clockAhead += FORWARD_MS
-    server?.tell({ clockAhead })
+    for (const server of servers) server.tell({ clockAhead })
   }
 
   const driver: Driver = {
@@ -239,16 +252,20 @@ export const createDriver = (
     get clockAhead() {
       return clockAhead
     },
+    get madeUnseen() {
+      return madeUnseen
+    },
     get open() {
       return jobs.some((job) => !isOver(job) || job.busy || job.doubtful)
     },
-    use(next) {
-      server = next
-      listing = false
-      list()
+    use(server) {
+      servers.push(server)
+      // What it was started with may be old.
+      server.tell({ clockAhead })
+      if (!listing) list()
     },
-    lose() {
-      server = undefined
+    lose(server) {
+      if (servers.includes(server)) servers.splice(servers.indexOf(server), 1)
     },
     passing({ at, ids, ended }) {
       const note = (which: readonly number[], what: Moment): void => {
@@ -257,7 +274,13 @@ export const createDriver = (
           if (!job) continue
           job.moments.add(what)
           // At once: the next tick may be too late.
-          if (!job.busy && !job.doubtful && job.story.steps[job.next]?.when === what && !isOver(job) && server)
+          if (
+            !job.busy &&
+            !job.doubtful &&
+            job.story.steps[job.next]?.when === what &&
+            !isOver(job) &&
+            servers.length > 0
+          )
             stepOf(job)
         }
       }
@@ -266,7 +289,7 @@ export const createDriver = (
       if (at === 'collecting') note(ids, 'collecting')
     },
     tick(allowed) {
-      if (!server) return
+      if (servers.length === 0) return
       if (!listing && performance.now() >= listedAt + LIST_EVERY_MS) list()
       forward()
       const begun = jobs.filter((job) => job.requests.length > 0)

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { type Line, readLines } from './job-file.ts'
+import { type Query, reading } from './reading.ts'
 
 // What is there when all is over: the store, the jobs' own files, the processes and the directories.
 
@@ -51,11 +51,11 @@ export interface Evidence {
 export interface Scene {
   /** Telesto's own. */
   readonly directory: string
+  /** The URL of a PostgreSQL database; a file in the directory otherwise. */
+  readonly database?: string
   readonly files: string
   readonly processedFile: string
 }
-
-export const databaseOf = ({ directory }: Pick<Scene, 'directory'>): string => join(directory, 'telesto.db')
 
 /** What has not come to rest. */
 const UNSETTLED: Readonly<Record<string, string>> = {
@@ -76,26 +76,17 @@ const LEASES: Readonly<Record<string, string>> = {
   'a lease of collecting': `SELECT collect_owner FROM telesto_attempts WHERE collect_owner IS NOT NULL AND collect_due_at IS NOT NULL`,
 }
 
-const reading = <T>(file: string, read: (database: DatabaseSync) => T): T => {
-  const database = new DatabaseSync(file, { readOnly: true })
-  try {
-    return read(database)
-  } finally {
-    database.close()
+const found = async (all: Query, questions: Readonly<Record<string, string>>): Promise<string[]> => {
+  const answers: string[] = []
+  for (const [what, sql] of Object.entries(questions)) {
+    for (const row of await all(sql)) answers.push(`${what}: ${Object.values(row).join(' ')}`)
   }
+  return answers
 }
 
-const found = (database: DatabaseSync, questions: Readonly<Record<string, string>>): string[] =>
-  Object.entries(questions).flatMap(([what, sql]) =>
-    database
-      .prepare(sql)
-      .all()
-      .map((row) => `${what}: ${Object.values(row).join(' ')}`),
-  )
-
 /** What the engine has still to do, in words; nothing when all has come to rest. */
-export const unsettled = (scene: Scene): string[] =>
-  reading(databaseOf(scene), (database) => found(database, UNSETTLED))
+export const unsettled = async (scene: Scene): Promise<string[]> =>
+  await reading(scene, async (all) => await found(all, UNSETTLED))
 
 /** Processes that work, or did, for a job of this scene. */
 export const processesOf = ({ directory }: Pick<Scene, 'directory'>): { pid: number; token: string }[] =>
@@ -115,21 +106,21 @@ export const processesOf = ({ directory }: Pick<Scene, 'directory'>): { pid: num
     }
   })
 
-const JOBS = `SELECT id, name AS key, status_code AS status, cause, exit_code AS exitCode, completion_time AS completionTime,
-  deleted_at IS NOT NULL AS deleted, extended_properties AS extended FROM telesto_jobs ORDER BY id`
-const ATTEMPTS = `SELECT job_id AS jobId, number, token, native_id AS nativeId, status_code AS status, cause, exit_code AS exitCode,
-  start_time AS startTime, completion_time AS completionTime FROM telesto_attempts ORDER BY job_id, number`
+const JOBS = `SELECT id, name AS key, status_code AS status, cause, exit_code AS "exitCode", completion_time AS "completionTime",
+  deleted_at AS "deletedAt", extended_properties AS extended FROM telesto_jobs ORDER BY id`
+const ATTEMPTS = `SELECT job_id AS "jobId", number, token, native_id AS "nativeId", status_code AS status, cause, exit_code AS "exitCode",
+  start_time AS "startTime", completion_time AS "completionTime" FROM telesto_attempts ORDER BY job_id, number`
 
 /** All of it, read when no server runs any more. */
-export const gather = (scene: Scene, keys: readonly string[], surprises: readonly string[]): Evidence =>
-  reading(databaseOf(scene), (database) => {
-    const attempts = database.prepare(ATTEMPTS).all() as unknown as StoredAttempt[]
-    type Row = Omit<StoredJob, 'deleted' | 'extended' | 'attempts'> & { deleted: number; extended: string }
-    const rows = database.prepare(JOBS).all() as unknown as Row[]
+export const gather = async (scene: Scene, keys: readonly string[], surprises: readonly string[]): Promise<Evidence> =>
+  await reading(scene, async (all) => {
+    const attempts = await all<StoredAttempt>(ATTEMPTS)
+    type Row = Omit<StoredJob, 'deleted' | 'extended' | 'attempts'> & { deletedAt: number | null; extended: string }
+    const rows = await all<Row>(JOBS)
     return {
-      jobs: rows.map(({ deleted, extended, ...job }) => ({
+      jobs: rows.map(({ deletedAt, extended, ...job }) => ({
         ...job,
-        deleted: deleted === 1,
+        deleted: deletedAt !== null,
         extended: JSON.parse(extended) as StoredJob['extended'],
         attempts: attempts.filter(({ jobId }) => jobId === job.id),
       })),
@@ -137,7 +128,7 @@ export const gather = (scene: Scene, keys: readonly string[], surprises: readonl
       processed: readProcessed(scene.processedFile),
       alive: processesOf(scene),
       directories: directoriesOf(scene),
-      leftovers: [...found(database, UNSETTLED), ...found(database, LEASES)],
+      leftovers: [...(await found(all, UNSETTLED)), ...(await found(all, LEASES))],
       surprises,
     }
   })

@@ -2,6 +2,7 @@
 // compares the store with what each job wrote of itself.
 //
 //     node test/crash/main.ts --kills 200 --seed 7 [--jobs 200] [--adapter local] [--patience 90]
+//       [--store sqlite|postgres] [--servers 2] [--kill-store]
 
 import { parseArgs } from 'node:util'
 import { verdict } from './oracle.ts'
@@ -19,28 +20,42 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '200' },
     adapter: { type: 'string', default: 'local' },
     patience: { type: 'string', default: '90' },
+    store: { type: 'string', default: 'sqlite' },
+    servers: { type: 'string', default: '1' },
+    'kill-store': { type: 'boolean', default: false },
   },
 })
-const number = (name: 'kills' | 'seed' | 'jobs' | 'patience'): number => {
+const number = (name: 'kills' | 'seed' | 'jobs' | 'patience' | 'servers'): number => {
   const value = Number(values[name])
   if (Number.isSafeInteger(value) && value >= 0) return value
   throw new Error(`--${name} takes a whole number, not ${values[name]}.`)
 }
 if (values.adapter !== 'local') throw new Error(`--adapter ${values.adapter}: only "local" can be killed here.`)
-const [kills, seed, jobs] = [number('kills'), number('seed'), number('jobs')]
+const { store, 'kill-store': killStore } = values
+if (store !== 'sqlite' && store !== 'postgres') throw new Error(`--store ${store}: there is "sqlite" and "postgres".`)
+if (killStore && store !== 'postgres') throw new Error('--kill-store needs --store postgres: SQLite is no process.')
+const [kills, seed, jobs, servers] = [number('kills'), number('seed'), number('jobs'), number('servers')]
+if (servers < 1) throw new Error('--servers takes 1 or more.')
 
-console.log(`seed ${seed}: ${kills} kills, ${jobs} jobs`)
+console.log(`seed ${seed}: ${kills} kills, ${jobs} jobs; ${store}, servers: ${servers}`)
 const began = performance.now()
 const result = await crashRun({
   kills,
   seed,
   jobs,
+  store,
+  servers,
+  killStore,
   patienceMs: number('patience') * 1000,
   progress: (kill) => {
     if (kill % 25 === 0) console.log(`${kill} kills after ${Math.round((performance.now() - began) / 1000)} s`)
   },
 })
 console.log(`${result.attempts} attempts ran in ${Math.round((performance.now() - began) / 1000)} s; kills fell`)
+if (killStore) {
+  const unseen = `${result.madeUnseen} requests were carried out that nobody saw the answer of`
+  console.log(`  ${String(result.outages).padStart(5)}  the store itself; ${unseen}`)
+}
 for (const window of WINDOWS) console.log(`  ${String(result.windows[window]).padStart(5)}  ${window}`)
 for (const { kind, key, what } of result.faults) console.log(`${kind}: ${key === undefined ? '' : `${key}: `}${what}`)
 for (const detail of result.details) console.log(detail)

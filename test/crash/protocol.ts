@@ -38,6 +38,8 @@ export interface Question {
   readonly job?: NewJob
   /** Delete also while it is active. */
   readonly stop?: boolean
+  /** List after all transactions that are under way: a database may still commit what a dead server sent. */
+  readonly behindAll?: boolean
 }
 
 export type ToServer =
@@ -63,6 +65,8 @@ export type FromServer =
 
 export interface ServerOptions {
   readonly directory: string
+  /** The URL of a PostgreSQL database; a file in the directory otherwise. */
+  readonly database?: string
   /** Where the function that processes results leaves its idempotency keys. */
   readonly processedFile: string
   readonly leaseSeconds: number

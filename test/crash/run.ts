@@ -4,9 +4,11 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Aim, chooseAim } from './aims.ts'
 import { createDriver, type Driver } from './driver.ts'
-import { databaseOf, type Evidence, gather, processesOf, type Scene, unsettled } from './evidence.ts'
+import { type Evidence, gather, processesOf, type Scene, unsettled } from './evidence.ts'
+import { createFleet } from './fleet.ts'
 import type { History } from './history.ts'
 import { type Fault, judge } from './oracle.ts'
+import { type Postgres, startPostgres } from './postgres.ts'
 import type { ServerOptions } from './protocol.ts'
 import { createRandom, type Random } from './random.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
@@ -19,6 +21,12 @@ export interface CrashOptions {
   readonly jobs: number
   /** Milliseconds that everything may take to come to rest after the last restart. */
   readonly patienceMs: number
+  /** By default SQLite's file in the directory; "postgres" is a server of this run's own. */
+  readonly store?: 'sqlite' | 'postgres'
+  /** Servers that run at the same time, on one store and one directory. Default 1. */
+  readonly servers?: number
+  /** Some of the kills are the store's. PostgreSQL only. */
+  readonly killStore?: boolean
   readonly progress?: (kill: number, windows: Windows) => void
 }
 
@@ -26,6 +34,10 @@ export interface CrashResult {
   readonly faults: readonly Fault[]
   readonly windows: Windows
   readonly attempts: number
+  /** How many of the kills were the store's. */
+  readonly outages: number
+  /** Requests that were not answered, and turned out to have been carried out. */
+  readonly madeUnseen: number
   /** What is left to look at; only where there are faults. */
   readonly directory?: string
   /** What was asked of each job that has a fault. */
@@ -35,12 +47,35 @@ export interface CrashResult {
 /** A kill that waits for something comes after this time in any case, in milliseconds. */
 const AIM_MS = 1200
 const TICK_MS = 8
+/** A server that is told to close waits ten seconds for what is in flight; a machine may be busy. */
+const CLOSE_MS = 30_000
 
-/** Kills servers and tells stories; then compares. */
+/** How often a kill is the store's, where it may be; and how often a server is killed while the store is away. */
+const STORE = 0.3
+const BOTH = 0.25
+/** So long, at most, it takes until the store is killed, and until it is started again. */
+const STORE_MS = 1500
+
+/** Kills servers, and the store, and tells stories; then compares. */
 export const crashRun = async (options: CrashOptions): Promise<CrashResult> => {
   const root = mkdtempSync(join(tmpdir(), 'telesto-crash-'))
+  const postgres = options.store === 'postgres' ? await startPostgres(root) : undefined
+  try {
+    const result = await crashOn(options, root, postgres)
+    await postgres?.stop()
+    if (result.faults.length > 0) return { ...result, directory: root }
+    rmSync(root, { recursive: true, force: true })
+    return result
+  } catch (error) {
+    await postgres?.stop()
+    throw error
+  }
+}
+
+const crashOn = async (options: CrashOptions, root: string, postgres: Postgres | undefined): Promise<CrashResult> => {
   const scene: Scene = {
     directory: join(root, 'telesto'),
+    ...(postgres ? { database: postgres.url } : {}),
     files: join(root, 'files'),
     processedFile: join(root, 'processed'),
   }
@@ -52,63 +87,90 @@ export const crashRun = async (options: CrashOptions): Promise<CrashResult> => {
     Random,
   ]
   const surprises: string[] = []
+  const surprise = (what: string): void => void surprises.push(what)
   const stories = Array.from({ length: options.jobs }, (_, index) => tell(forStories, index + 1))
-  const driver = createDriver(stories, scene.directory, scene.files, forDriver, (what) => surprises.push(what))
+  const driver = createDriver(stories, scene.directory, scene.files, forDriver, surprise)
   const windows = Object.fromEntries(WINDOWS.map((window) => [window, 0])) as Record<Window, number>
-  const start = (waits: ServerOptions['waits']): ServerProcess =>
-    startServer(
-      {
-        directory: scene.directory,
-        processedFile: scene.processedFile,
-        leaseSeconds: 5,
-        pollSeconds: 0.25,
-        maxActiveJobs: 5,
-        clockAhead: driver.clockAhead,
-        waits,
-      },
-      {
-        log: join(root, 'log'),
-        passing: (passing) => {
-          driver.passing(passing)
-          if (passing.halted) onHalt()
-        },
-        unexpected: (what) => surprises.push(what),
-      },
-    )
   let onHalt: () => void = () => {}
+  let outages = 0
+  let waits: () => ServerOptions['waits'] = () => waitsOf(random)
+  const fleet = createFleet({
+    size: options.servers ?? 1,
+    up: driver.use,
+    down: driver.lose,
+    outages: () => outages,
+    surprise,
+    start: () =>
+      startServer(
+        {
+          directory: scene.directory,
+          ...(postgres ? { database: postgres.url } : {}),
+          processedFile: scene.processedFile,
+          leaseSeconds: 5,
+          pollSeconds: 0.25,
+          maxActiveJobs: 5,
+          clockAhead: driver.clockAhead,
+          waits: waits(),
+        },
+        {
+          log: join(root, 'log'),
+          passing: (passing) => {
+            driver.passing(passing)
+            if (passing.halted) onHalt()
+          },
+          unexpected: surprise,
+        },
+      ),
+  })
 
+  let allowed = 0
+  const over = new AbortController()
+  const ticking = (async () => {
+    while (!over.signal.aborted) {
+      driver.tick(allowed)
+      await sleep(TICK_MS)
+    }
+  })().catch((error) => surprise(`the driver: ${error}`))
   try {
     for (let kill = 1; kill <= options.kills; kill++) {
-      const aim = chooseAim(random, windows)
-      const server = start(waitsOf(random))
-      const hit = new Promise<void>((resolve) => {
-        onHalt = resolve
-        driver.onRequest = (when, action) => {
-          if (typeof aim === 'object' && 'when' in aim && aim.when === when && aim.action === action) resolve()
-        }
-      })
       // The last jobs are made shortly before the last kills.
-      const allowed = Math.ceil((options.jobs * kill) / (options.kills * 0.95))
-      await liveUntilKill(server, driver, aim, hit, allowed, random)
-      server.signal('SIGKILL')
-      driver.lose()
-      await server.ended
-      for (const window of windowsIn(databaseOf(scene))) windows[window]++
+      allowed = Math.ceil((options.jobs * kill) / (options.kills * 0.95))
+      if (postgres && options.killStore && random.chance(STORE)) {
+        fleet.fill()
+        await sleep(random.between(0, STORE_MS))
+        outages++
+        await postgres.kill()
+        if (random.chance(BOTH)) await fleet.kill(fleet.victims(random))
+        await sleep(random.between(0, STORE_MS))
+        await postgres.start()
+      } else {
+        const aim = chooseAim(random, windows)
+        fleet.fill()
+        const victims = fleet.victims(random)
+        const hit = new Promise<void>((resolve) => {
+          onHalt = resolve
+          driver.onRequest = (when, action, by) => {
+            const isAimed = typeof aim === 'object' && 'when' in aim && aim.when === when && aim.action === action
+            if (isAimed && victims.includes(by)) resolve()
+          }
+        })
+        await liveUntilKill(victims, aim, hit, random)
+        await fleet.kill(victims)
+      }
+      for (const window of await windowsIn(scene)) windows[window]++
       options.progress?.(kill, windows)
     }
     driver.onRequest = undefined
-    const server = start({})
-    await server.ready
-    driver.use(server)
+    waits = () => ({})
+    await fleet.allUp(options.patienceMs)
+    allowed = Number.POSITIVE_INFINITY
     await untilSettled(scene, driver, options.patienceMs)
-    server.tell({ close: true })
-    const ended = await Promise.race([server.ended, sleep(10_000, 'not closed', { ref: false })])
-    if (ended !== 0) surprises.push(`the last server was told to close: ${ended}`)
-    server.signal('SIGKILL')
-    await server.ended
-    if (driver.open) surprises.push(`stories did not come to their end:\n${driver.describe()}`)
+    over.abort()
+    await ticking
+    await fleet.close(CLOSE_MS)
+    if (driver.open) surprise(`stories did not come to their end:\n${driver.describe()}`)
 
-    const evidence = gather(
+    const evidence = await gather(
       scene,
       stories.map(({ key }) => key),
       surprises,
@@ -116,9 +178,10 @@ export const crashRun = async (options: CrashOptions): Promise<CrashResult> => {
     const faults = judge(driver.histories, evidence)
     const attempts = [...evidence.files.values()].flat().filter(({ word }) => word === 'start').length
     const details = detailsOf(faults, driver.histories, evidence)
-    if (faults.length === 0) rmSync(root, { recursive: true, force: true })
-    return { faults, windows, attempts, details, ...(faults.length > 0 ? { directory: root } : {}) }
+    return { faults, windows, attempts, details, outages, madeUnseen: driver.madeUnseen }
   } finally {
+    over.abort()
+    await fleet.kill(fleet.all)
     for (const { pid } of processesOf(scene)) {
       try {
         process.kill(pid, 'SIGKILL')
@@ -154,42 +217,31 @@ const waitsOf = (random: Random): ServerOptions['waits'] => ({
 })
 
 const liveUntilKill = async (
-  server: ServerProcess,
-  driver: Driver,
+  victims: readonly ServerProcess[],
   aim: Aim,
   hit: Promise<void>,
-  allowed: number,
   random: Random,
 ): Promise<void> => {
-  const over = new AbortController()
-  const ready = server.ready.then((up) => {
-    if (!up || over.signal.aborted) return
-    driver.use(server)
-    // Not always the first that comes by.
-    if (typeof aim === 'object' && 'at' in aim) setTimeout(() => server.tell({ halt: aim.at }), random.between(0, 150))
-  })
-  const ticks = (async () => {
-    while (!over.signal.aborted) {
-      driver.tick(allowed)
-      await sleep(TICK_MS)
-    }
-  })()
-  // Also while it starts.
-  if (aim === 'any moment') await sleep(random.between(0, 900))
-  else {
-    await ready
-    await Promise.race([hit, sleep(AIM_MS, undefined, { ref: false })])
+  // Also while they start.
+  if (aim === 'any moment') {
+    await sleep(random.between(0, 900))
+    return
   }
-  over.abort()
-  void ticks
+  await Promise.all(victims.map(({ ready }) => ready))
+  if ('at' in aim) {
+    // Not always the first that comes by.
+    await sleep(random.between(0, 150))
+    for (const server of victims) server.tell({ halt: aim.at })
+  }
+  await Promise.race([hit, sleep(AIM_MS, undefined, { ref: false })])
 }
 
 const untilSettled = async (scene: Scene, driver: Driver, patienceMs: number): Promise<void> => {
   const until = performance.now() + patienceMs
   let quiet = 0
   while (performance.now() < until && quiet < 3) {
-    driver.tick(Number.POSITIVE_INFINITY)
     await sleep(20)
-    quiet = !driver.open && unsettled(scene).length === 0 && processesOf(scene).length === 0 ? quiet + 1 : 0
+    const rests = !driver.open && (await unsettled(scene)).length === 0 && processesOf(scene).length === 0
+    quiet = rests ? quiet + 1 : 0
   }
 }

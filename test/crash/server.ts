@@ -76,6 +76,7 @@ const complain = (facts: object, message: string): void => {
 const telesto = await createTelesto({
   adapters: [{ ...local, connect }],
   directory: options.directory,
+  ...(options.database === undefined ? {} : { database: options.database }),
   leaseSeconds: options.leaseSeconds,
   clock,
   log: {
@@ -89,7 +90,9 @@ const telesto = await createTelesto({
   },
 })
 const { pollSeconds, maxActiveJobs } = options
-await telesto.updateScheduler('local', { pollSeconds, maxActiveJobs })
+/** Also a write, which waits for those before it, whoever made them. */
+const setLimits = async () => await telesto.updateScheduler('local', { pollSeconds, maxActiveJobs })
+await setLimits()
 
 const app = telesto.app('crash', {
   processResults: {
@@ -112,7 +115,8 @@ const snapshot = (job: Job): Snapshot => ({
   attempt: job.attempt ?? 0,
 })
 
-const carryOut = async ({ action, id, job: wanted, stop }: Question): Promise<Snapshot[]> => {
+const carryOut = async ({ action, id, job: wanted, stop, behindAll }: Question): Promise<Snapshot[]> => {
+  if (behindAll) await setLimits()
   if (action === 'list') return (await app.listJobs()).map(snapshot)
   if (wanted) {
     const { key, command, processed } = wanted

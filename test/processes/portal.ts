@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TestContext } from 'vitest'
-import { databaseOf, gather, processesOf, type Scene, unsettled } from '../crash/evidence.ts'
+import { gather, processesOf, type Scene, unsettled } from '../crash/evidence.ts'
 import type { History, Request } from '../crash/history.ts'
 import { commandOf } from '../crash/job-file.ts'
 import { type Fault, judge } from '../crash/oracle.ts'
 import type { Point } from '../crash/protocol.ts'
+import { databaseOf } from '../crash/reading.ts'
 import { type Passing, type ServerProcess, startServer } from '../crash/server-process.ts'
 
 export const LEASE_SECONDS = 2
@@ -96,7 +97,7 @@ export const createPortal = ({ onTestFinished }: Pick<TestContext, 'onTestFinish
 
     /** Waits until nothing is left to do, closes the servers, and compares what there is then. */
     async settle(): Promise<{ readonly faults: readonly Fault[]; readonly calls: readonly string[] }> {
-      for (let quiet = 0; quiet < 3; quiet = unsettled(scene).length === 0 ? quiet + 1 : 0) await sleep(100)
+      for (let quiet = 0; quiet < 3; quiet = (await unsettled(scene)).length === 0 ? quiet + 1 : 0) await sleep(100)
       for (const server of servers) server.tell({ close: true })
       await Promise.all(servers.map(({ ended }) => ended))
       const histories = [...requests].map(
@@ -106,7 +107,7 @@ export const createPortal = ({ onTestFinished }: Pick<TestContext, 'onTestFinish
           unmounted: [],
         }),
       )
-      const evidence = gather(scene, [...requests.keys()], surprises)
+      const evidence = await gather(scene, [...requests.keys()], surprises)
       return { faults: judge(histories, evidence), calls: evidence.processed.map(({ token }) => token) }
     },
   }

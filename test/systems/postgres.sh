@@ -38,6 +38,19 @@ psql_() { PGPASSWORD=$(cat "$DIR/password") "$BIN/psql" -h 127.0.0.1 -p "$PORT" 
 answers() { psql_ -d postgres -qAtc 'select 1'; }
 up_or_dead() { ! pid_alive "$PIDFILE" >/dev/null || answers; }
 
+of_cluster() { # prints the pids of all processes of the cluster: each works in its directory
+  local d
+  for d in /proc/[0-9]*; do [ ! "$d/cwd" -ef "$DATA" ] || echo "${d#/proc/}"; done
+}
+cluster_gone() { [ -z "$(of_cluster)" ]; }
+kill_all() { local p; for p in "$@"; do kill -KILL "$p" 2>/dev/null || true; done; }
+# Those that a killed postmaster leaves behind end by themselves; a second server beside them would spoil the data.
+cluster_ends() {
+  wait_until 20 "the processes that a killed server left" cluster_gone && return
+  kill_all $(of_cluster)
+  wait_until 20 "the processes that were killed" cluster_gone || die "processes of $DATA do not die: $(of_cluster | tr '\n' ' ')"
+}
+
 do_install() {
   take_lock "$DIR"
   if ! BIN=$(find_bin); then
@@ -77,7 +90,8 @@ do_start() {
     echo "$PORT" > "$DIR/port"
   fi
   port_must_be_free "$PORT" POSTGRES_PORT
-  rm -f "$DATA/postmaster.pid"   # left by a kill; the port is free and our process is gone
+  cluster_ends
+  rm -f "$DATA/postmaster.pid"   # left by a kill; the port is free and none of the processes is left
   cd /
   : > "$DIR/postgres.log"
   [ "$(id -u)" != 0 ] || chown "$RUN_AS" "$DIR/postgres.log"
@@ -103,9 +117,13 @@ do_stop() {
   pid_stop "$PIDFILE" INT 20   # fast shutdown
   log "stopped"
 }
-do_kill() { # as a power cut would
+do_kill() { # as a power cut would, in the middle of whatever each of its processes does
+  local p
   take_lock "$DIR"
-  pid_stop "$PIDFILE" QUIT 20
+  # The postmaster first: it would take the death of another for a crash, and put things in order.
+  if p=$(pid_alive "$PIDFILE"); then kill_all "$p" $(of_cluster); fi
+  pid_stop "$PIDFILE" KILL 20
+  cluster_ends
   log "killed"
 }
 do_status() {
