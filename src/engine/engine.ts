@@ -1,4 +1,5 @@
 import type { Core } from '../core.js'
+import { TelestoError } from '../errors.js'
 import { mayBeAlive } from '../process-identity.js'
 import { createInlineQueue, type Work } from '../queue/inline.js'
 import { releaseChildren } from './children.js'
@@ -64,7 +65,11 @@ export const createEngine = (core: Core, run: RunProcessResults): Engine => {
   }
   return createInlineQueue(core.clock, due, (error, key) => {
     core.log.error(
-      { work: key, error: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+      {
+        work: key,
+        ...(error instanceof TelestoError ? { code: error.code } : {}),
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      },
       'unexpected',
     )
   })

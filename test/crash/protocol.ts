@@ -61,7 +61,8 @@ export type FromServer =
       readonly ended?: readonly number[]
       readonly halted: boolean
     }
-  | { readonly unexpected: string }
+  /** A loop failed; with the code of a TelestoError. */
+  | { readonly unexpected: string; readonly code?: string }
 
 export interface ServerOptions {
   readonly directory: string

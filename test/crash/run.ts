@@ -118,7 +118,8 @@ const crashOn = async (options: CrashOptions, root: string, postgres: Postgres |
             driver.passing(passing)
             if (passing.halted) onHalt()
           },
-          unexpected: surprise,
+          // That the store was away is what the loops are to say, once it was.
+          unexpected: (what, code) => (outages > 0 && code === 'database_unusable' ? undefined : surprise(what)),
         },
       ),
   })

@@ -31,7 +31,7 @@ export const startServer = (
   options: ServerOptions,
   events: {
     readonly passing?: (passing: Passing) => void
-    readonly unexpected?: (what: string) => void
+    readonly unexpected?: (what: string, code?: string) => void
     /** A file for what the server complains of. */
     readonly log: string
     /** A module to load first. */
@@ -57,7 +57,7 @@ export const startServer = (
   child.on('message', (message: FromServer) => {
     if ('ready' in message) becomeReady(true)
     else if ('at' in message) events.passing?.(message)
-    else if ('unexpected' in message) events.unexpected?.(message.unexpected)
+    else if ('unexpected' in message) events.unexpected?.(message.unexpected, message.code)
     else if ('jobs' in message) settle(message.answer, { outcome: 'done', jobs: message.jobs })
     else settle(message.answer, { outcome: 'refused', code: message.refused, message: message.message })
   })

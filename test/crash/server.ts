@@ -83,9 +83,10 @@ const telesto = await createTelesto({
     debug() {},
     info() {},
     warn: complain,
-    error(facts: object, message: string) {
+    error(facts: { readonly code?: string }, message: string) {
       complain(facts, message)
-      if (message === 'unexpected') tell({ unexpected: JSON.stringify(facts) })
+      const { code } = facts
+      if (message === 'unexpected') tell({ unexpected: JSON.stringify(facts), ...(code === undefined ? {} : { code }) })
     },
   },
 })

@@ -31,7 +31,9 @@ afterAll(async () => {
 })
 
 test.for(['stop', 'kill'])('a job goes on where its database was gone meanwhile: %s and start', async (end) => {
-  const telesto = await createTelesto({ adapters: [local], directory: path.join(directory, end), database: url })
+  const failures: object[] = []
+  const log = { ...quiet, error: (facts: object) => void failures.push(facts) }
+  const telesto = await createTelesto({ adapters: [local], directory: path.join(directory, end), database: url, log })
   try {
     const app = telesto.app('flood')
     const jobs = await app.bulkCreate(
@@ -54,6 +56,9 @@ test.for(['stop', 'kill'])('a job goes on where its database was gone meanwhile:
     await third?.execute()
     const statuses = async () => (await app.query()).map(({ status }) => status)
     await expect.poll(statuses, { timeout: 60_000 }).toEqual(['Complete', 'Complete', 'Complete'])
+    // The loops say of each failure that it was the database's.
+    expect(failures.map((facts) => Reflect.get(facts, 'code'))).toEqual(failures.map(() => 'database_unusable'))
+    expect(failures).not.toEqual([])
     await app.query().delete()
   } finally {
     await telesto.close()
