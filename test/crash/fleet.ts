@@ -63,7 +63,8 @@ export const createFleet = ({ size, start, up, down, outages, surprise }: FleetO
     fill,
     victims(random) {
       const all = [...running]
-      return size === 1 || random.chance(ALL) ? all : [random.pick(all)]
+      // Of one that is left, or of none, there is nothing to choose.
+      return all.length < 2 || random.chance(ALL) ? all : [random.pick(all)]
     },
     async kill(victims) {
       for (const server of victims) {
