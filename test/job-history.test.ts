@@ -87,6 +87,18 @@ describe('the history of a job', () => {
     ] as const)
       await expectRefusal(() => job.history(page), 'invalid', field)
   })
+
+  test('tells parts as what somebody told, and an act that changed nothing not a second time', async () => {
+    const { app: name } = await shared.newApp()
+    const job = await shared.telesto.as(ada).app(name).createJob(BASIC)
+    await job.updateStatus('Running')
+    await job.updateParts([{ name: 'delta', state: 'running' }])
+    await job.updateParts([{ name: 'delta', state: 'running' }])
+    expect((await told(job))?.slice(-2)).toEqual([
+      expect.objectContaining({ kind: 'status', to: 'Running', by: 'ada' }),
+      { kind: 'parts', attempt: 1, action: 'updateStatus', by: 'ada' },
+    ])
+  })
 })
 
 describe('the audit trail', () => {

@@ -25,7 +25,7 @@ export const insertAudit = async (
     await tx.run(
       `INSERT INTO telesto_audit (at, user_id, action, app, job_id, address, event_id)
        SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS TEXT), j.app, j.id, CAST($4 AS TEXT),
-         (SELECT MAX(e.id) FROM telesto_events e WHERE e.job_id = j.id AND e.kind NOT IN ('progress', 'parts'))
+         (SELECT MAX(e.id) FROM telesto_events e WHERE e.job_id = j.id AND e.kind <> 'progress')
        FROM telesto_jobs j WHERE j.id IN (${ids.join(', ')}) ORDER BY j.id`,
       [now, doer.user.id, action, doer.address ?? null],
     )

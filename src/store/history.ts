@@ -130,6 +130,7 @@ export const readHistory = async (
   const rows = await reader.all<HistoryRow>(
     `SELECT e.id, e.kind, e.at, e.attempt, e.data, a.action, a.user_id AS "userId", a.address
      FROM telesto_events e LEFT JOIN telesto_audit a ON a.job_id = e.job_id AND a.event_id = e.id
+       AND NOT EXISTS (SELECT 1 FROM telesto_audit b WHERE b.job_id = a.job_id AND b.event_id = a.event_id AND b.id < a.id)
      WHERE e.job_id = $1 AND e.id > $2 AND e.kind <> 'progress' ORDER BY e.id ${last ? 'DESC' : 'ASC'} LIMIT ${Math.trunc(limit)}`,
     [jobId, after],
   )

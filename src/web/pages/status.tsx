@@ -28,7 +28,9 @@ export const Status = ({ code, children }: { readonly code: StatusCode; readonly
 
 /** A job's status, with the label that its app gave it and what is being asked of it. */
 export const JobStatus = ({ job }: { readonly job: Job }) => {
-  const doing = job.order === null ? undefined : DOING[job.order]
+  // What waits for something says for what, and is not being submitted.
+  const waits = job.order === 'submit' && job.waitingFor !== null
+  const doing = job.order === null || waits ? undefined : DOING[job.order]
   const label = job.statusCode === 'OTH' ? null : job.customStatus
   return (
     <>
