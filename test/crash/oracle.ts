@@ -2,6 +2,9 @@ import type { Evidence, StoredAttempt, StoredJob } from './evidence.ts'
 import { type History, mayBeStopped, timesOf } from './history.ts'
 import type { Line } from './job-file.ts'
 
+/** A command's end is the time of a file, by the kernel's coarse clock: a tick behind the one that the command reads. */
+const COARSE_MS = 20
+
 export const KINDS = ['lost', 'doubled', 'wrong', 'stuck'] as const
 
 /** Something that must not be so, whatever was killed when. */
@@ -164,7 +167,7 @@ const judgeAttempt = (history: History, attempt: StoredAttempt, lines: readonly 
     found.push(...fault('wrong', `has exit code ${attempt.exitCode} in the store, and ended with ${end?.exitCode}`))
   if (attempt.startTime === null || attempt.startTime >= ((start.at ?? 0) + 2) * 1000)
     found.push(...fault('wrong', `started at ${start.at}, and not at ${attempt.startTime}`))
-  if (attempt.completionTime === null || attempt.completionTime < (end?.at ?? 0) * 1000)
+  if (attempt.completionTime === null || attempt.completionTime < (end?.at ?? 0) * 1000 - COARSE_MS)
     found.push(...fault('wrong', `ended at ${end?.at}, and not at ${attempt.completionTime}`))
   return found
 }

@@ -49,9 +49,9 @@ test('an analysis runs from the form to the plot, with progress, and finds 1898'
   expect([...seen]).toEqual(expect.arrayContaining(['Running', 'Complete']))
   expect(most).toBeGreaterThan(0)
   const history = (await (await fetch(`${origin}/telesto/api/jobs/${id}/history`)).json()) as {
-    events: { kind: string; data: { to?: string } }[]
+    entries: { kind: string; to?: string }[]
   }
-  const statuses = history.events.filter(({ kind }) => kind === 'status').map(({ data }) => data.to)
+  const statuses = history.entries.filter(({ kind }) => kind === 'status').map(({ to }) => to)
   expect(statuses).toEqual(['Submitted', 'Running', 'Results-Ready', 'Complete'])
   const page = await (await fetch(`${origin}/nile/runs/${id}`)).text()
   expect(page).toContain('1898')
