@@ -222,7 +222,6 @@ const indexes = [
   'telesto_audit_job ON telesto_audit (job_id, event_id)',
 ]
 
-// A group keeps a copy of what its lists are ordered by.
 const triggers = [
   {
     name: 'telesto_groups_follow',

@@ -135,7 +135,9 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[], T ext
   async #create(list: readonly GivenOptions[], at: At): Promise<Job[]> {
     const { database } = this.#core
     const jobs: NewJob[] = []
-    for (const [index, options] of list.entries()) jobs.push(await at(index, async () => await this.#check(options)))
+    const chosen = this.#schedulers()
+    for (const [index, options] of list.entries())
+      jobs.push(await at(index, async () => await this.#check(options, chosen)))
     checkPlaces(jobs)
     const work = async (tx: Transaction): Promise<number[]> => {
       for (const [index, job] of jobs.entries())
@@ -147,9 +149,20 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[], T ext
     return (await readJobs(database, ids)).map((whole) => new Job(this.#core, this.#viewer, whole))
   }
 
-  async #check(options: GivenOptions): Promise<NewJob> {
+  async #check(options: GivenOptions, chosen = this.#schedulers()): Promise<NewJob> {
     const app = appOf(this.#core, this.app)
-    return await toNewJob(this.#core, app, this.#viewer, options)
+    return await toNewJob(this.#core, app, this.#viewer, options, chosen)
+  }
+
+  /** The option `scheduler` of jobs of one call: each setting or record is looked at once, whatever their number. */
+  #schedulers(): ChooseScheduler {
+    const known = new Map<string, Promise<ChosenScheduler>>()
+    return (adapter, scheduler) => {
+      const key = JSON.stringify([adapter, typeof scheduler === 'object' ? scheduler.id : scheduler])
+      const found = known.get(key) ?? schedulerOption(this.#core, appOf(this.#core, this.app), adapter, scheduler)
+      known.set(key, found)
+      return found
+    }
   }
 }
 
@@ -178,7 +191,19 @@ const inPlace: At = async (index, work) => {
   }
 }
 
-const toNewJob = async (core: Core, app: App, viewer: Viewer, options: GivenOptions): Promise<NewJob> => {
+interface ChosenScheduler {
+  readonly schedulerSetting: string | null
+  readonly schedulerId: number | null
+}
+type ChooseScheduler = (adapter: string, scheduler: JobOptions['scheduler']) => Promise<ChosenScheduler>
+
+const toNewJob = async (
+  core: Core,
+  app: App,
+  viewer: Viewer,
+  options: GivenOptions,
+  choose: ChooseScheduler,
+): Promise<NewJob> => {
   const { jobType, common, spec, needsScheduler, task } = checkOptions(core.registry, app, options)
   checkNames(core, app.name, common.processResults)
   if (viewer && viewer.user.isAdmin !== true && common.user !== viewer.user.id) {
@@ -193,7 +218,7 @@ const toNewJob = async (core: Core, app: App, viewer: Viewer, options: GivenOpti
       },
     )
   }
-  const scheduler = await schedulerOption(core, app, jobType.adapter.type, common.scheduler)
+  const scheduler = await choose(jobType.adapter.type, common.scheduler)
   return {
     app: app.name,
     name: common.name,
@@ -226,8 +251,8 @@ const schedulerOption = async (
   core: Core,
   app: App,
   adapter: string,
-  scheduler: string | { readonly id: number; readonly name: string } | undefined,
-): Promise<{ readonly schedulerSetting: string | null; readonly schedulerId: number | null }> => {
+  scheduler: JobOptions['scheduler'],
+): Promise<ChosenScheduler> => {
   if (scheduler === undefined) return { schedulerSetting: null, schedulerId: null }
   const wrongAdapter = (name: string, type: string): never => {
     throw new TelestoError('setting_wrong_adapter', `${name} is for ${type}, and the job needs ${adapter}.`, {

@@ -70,6 +70,16 @@ describe('what is done to many jobs', () => {
     for (const [what, { statements }] of Object.entries(of500)) expect(statements, what).toBeLessThanOrEqual(20)
   })
 
+  test('the scheduler that all name is looked at once', async () => {
+    const one = await portal({ start: false })
+    const reads = async (count: number): Promise<number> => {
+      const before = one.counts.reads
+      await one.app.bulkCreate(many(one, count))
+      return one.counts.reads - before
+    }
+    expect(await reads(200)).toBe(await reads(2))
+  })
+
   test('execute starts those that were never executed, and answers how many', async () => {
     const one = await portal({ start: false })
     const { app } = counting(one.core)
