@@ -1,5 +1,6 @@
 // The contract between the core and an adapter: all that an adapter may import, and all that the core knows of one.
 import type { z } from 'zod'
+import type { SshTarget } from './transport/ssh-target.js'
 
 /** What the scheduler calls a job: "1234.0", "8941", a Dask key, a Balsam job id. Opaque to the core. */
 export type NativeId = string
@@ -15,7 +16,10 @@ export interface JobRef {
   readonly token: Token
   readonly nativeId: NativeId
   readonly jobType: string
-  /** This attempt's own directory on the transport's machine. */
+  /**
+   * This attempt's own directory on the transport's machine: absolute, or (over SSH) relative to the home of the login. It does
+   * not exist before the adapter makes it.
+   */
   readonly workdir: string
 }
 
@@ -198,6 +202,11 @@ export interface Adapter<Type extends string = string, C extends z.ZodType = z.Z
    * BASIC job without a command). Absent: every job of the adapter runs on a scheduler.
    */
   needsScheduler?(jobType: string, spec: unknown): boolean
+  /**
+   * The host on which the commands and files of a record are, by its configuration; undefined: this machine. Pure. Absent: this
+   * machine, always. The core opens the transport, and pins the host's key.
+   */
+  ssh?(config: z.output<C>): SshTarget | undefined
   /** Does no I/O: the first call does. */
   connect(config: z.output<C>, context: AdapterContext): Scheduler<SubmitRequest<S>>
 }
