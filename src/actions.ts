@@ -234,7 +234,7 @@ export const resubmit: JobAction = async (core, tx, rows, asked) => {
 }
 
 const STRAYS = `INSERT INTO telesto_strays (token, native_id, job_id, job_type, scheduler_id, workdir, due_at)
-  SELECT token, native_id, job_id, job_type, scheduler_id, workdir, CAST($1 AS BIGINT) FROM telesto_attempts
+  SELECT token, native_id, job_id, job_type, scheduler_id, COALESCE(target_workdir, workdir), CAST($1 AS BIGINT) FROM telesto_attempts
   WHERE native_id IS NOT NULL AND ended = 0`
 
 const retire = async (tx: Transaction, rows: readonly JobRow[], now: number): Promise<void> => {
@@ -315,8 +315,7 @@ export const supports = async (
   if (row.needsScheduler === 0) return method === 'hold' || method === 'release'
   if (row.attemptSchedulerId === null) return false
   const record = await readScheduler(core.database, row.attemptSchedulerId)
-  if (!record || !core.registry.adapters.has(record.adapter)) return false
-  return typeof core.connections.of(record)[method] === 'function'
+  return record !== undefined && core.connections.supports(record, method)
 }
 
 /** Throws where this process does not know what the job names: its app or its function. */

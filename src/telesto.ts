@@ -11,6 +11,7 @@ import { createEngine, type Engine } from './engine/engine.js'
 import { TelestoError } from './errors.js'
 import { createEventFeed, type EventFeed } from './event-feed.js'
 import { JobManager } from './job-manager.js'
+import { createKeyRing, keysInEnvironment } from './key-ring.js'
 import { machineId } from './machine.js'
 import { check, type Task } from './options.js'
 import { createPokes } from './pokes.js'
@@ -23,7 +24,7 @@ import { createReportTokens, loadReportKey } from './report-token.js'
 import * as schedulers from './schedulers.js'
 import type { StatusClass } from './status.js'
 import { DATABASE_FILE, openDatabase } from './store/open.js'
-import { localTransport } from './transport/local.js'
+import { openTransport } from './transport/open.js'
 import { UserView } from './user-view.js'
 import { createWaiting } from './waiting.js'
 import { createWeb, type Web } from './web/web.js'
@@ -53,6 +54,12 @@ export interface TelestoOptions<A extends readonly Adapter[]> {
   readonly customStatuses?: Readonly<Record<string, StatusClass>>
   /** Where the database, the key of reports and the jobs' directories live. @defaultValue '.telesto' */
   readonly directory?: string
+  /**
+   * The keys that encrypt the secrets of scheduler records, as `npx telesto keys generate` prints them: the first one encrypts, all
+   * decrypt. The same in every process. Without one no secret can be stored.
+   * @defaultValue those of the environment variable TELESTO_KEYS, with commas between them
+   */
+  readonly keys?: readonly string[]
   /**
    * A PostgreSQL database, which any number of processes and machines may share: 'postgres://user:password@host:5432/name'.
    * Needs the package pg. @defaultValue a SQLite file in `directory`
@@ -114,6 +121,7 @@ const optionsSchema = z.strictObject({
   may: z.custom<Access['may']>((value) => typeof value === 'function', 'must be a function').optional(),
   customStatuses: customStatusesSchema.optional(),
   directory: z.string().min(1).optional(),
+  keys: z.array(z.string()).optional(),
   database: z.string().optional(),
   migrate: z.boolean().optional(),
   url: z.url({ protocol: /^https?$/, message: 'must be an http or https address' }).optional(),
@@ -289,6 +297,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
   const clock = options.clock ?? systemClock
   const directory = path.resolve(checked.directory ?? '.telesto')
   const registry = createRegistry(options.adapters)
+  const keys = createKeyRing(checked.keys ?? keysInEnvironment())
   const database = await openDatabase({
     ...(checked.database === undefined ? { file: path.join(directory, DATABASE_FILE) } : { url: checked.database }),
     ...(checked.migrate === undefined ? {} : { migrate: checked.migrate }),
@@ -308,11 +317,12 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
       clock,
       log,
       registry,
+      keys,
       customStatuses: new Map(Object.entries(checked.customStatuses ?? {})),
       access,
       urls: createUrls(checked.url, checked.mountPath, log),
       tokens: createReportTokens(await loadReportKey(directory)),
-      connections: createConnections(registry, log, now, () => localTransport()),
+      connections: createConnections(registry, keys, log, now, openTransport),
       pokes: createPokes(() => clock.monotonic(), wake),
       questions: createQuestions(() => clock.monotonic()),
       waiting: createWaiting({ database, clock, access, feed, failed: unread('jobs that are waited for') }),

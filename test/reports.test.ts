@@ -9,6 +9,7 @@ import type { Core } from '../src/core.js'
 import { createEventFeed } from '../src/event-feed.js'
 import type { Job } from '../src/job.js'
 import { JobManager } from '../src/job-manager.js'
+import { createKeyRing } from '../src/key-ring.js'
 import { createPolled } from '../src/polled.js'
 import { createQuestions } from '../src/questions.js'
 import { createRegistry } from '../src/registry.js'
@@ -37,6 +38,7 @@ const openCore = async () => {
     clock: systemClock,
     log: silent,
     registry,
+    keys: createKeyRing([]),
     customStatuses: new Map([
       ['Calibrating', 'running'],
       ['Archived', 'terminal'],
@@ -44,7 +46,7 @@ const openCore = async () => {
     access: defaultAccess,
     urls: { page: (inner) => inner, callback: () => undefined },
     tokens: createReportTokens(await loadReportKey(directory)),
-    connections: createConnections(registry, silent, () => new Date(), localTransport),
+    connections: createConnections(registry, createKeyRing([]), silent, () => new Date(), localTransport),
     pokes: { job: (id) => void poked.push(id), take: () => [] },
     questions: createQuestions(() => 0),
     waiting: createWaiting({

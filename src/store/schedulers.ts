@@ -6,6 +6,8 @@ export interface SchedulerRow {
   readonly name: string
   readonly adapter: string
   readonly config: string
+  /** Its encrypted fields, as JSON. */
+  readonly secrets: string
   readonly machine: string | null
   readonly enabled: number
   readonly pollSeconds: number
@@ -34,6 +36,7 @@ const COLUMNS = [
   'name',
   'adapter',
   'config',
+  'secrets',
   'machine',
   'enabled',
   'poll_seconds',

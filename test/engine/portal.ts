@@ -11,6 +11,7 @@ import { createEngine } from '../../src/engine/engine.js'
 import { createEventFeed } from '../../src/event-feed.js'
 import type { Job } from '../../src/job.js'
 import { JobManager } from '../../src/job-manager.js'
+import { createKeyRing } from '../../src/key-ring.js'
 import { machineId } from '../../src/machine.js'
 import { createPokes } from '../../src/pokes.js'
 import { createPolled } from '../../src/polled.js'
@@ -153,8 +154,10 @@ export const portal = async (options: PortalOptions = {}) => {
     access,
     urls: { page: (inner) => inner, callback: () => undefined },
     tokens: createReportTokens(new Uint8Array(32)),
+    keys: createKeyRing([]),
     connections: createConnections(
       registry,
+      createKeyRing([]),
       log,
       () => new Date(),
       () => localTransport(),

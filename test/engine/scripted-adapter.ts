@@ -14,6 +14,7 @@ import {
   type SubmitRequest,
   type Token,
 } from '../../src/adapter.js'
+import type { SshTarget } from '../../src/transport/ssh-target.js'
 
 const specs = { SCRIPTED: z.strictObject({ does: z.string().default('') }) }
 type Request = SubmitRequest<typeof specs>
@@ -46,6 +47,8 @@ export interface ScriptOptions {
   readonly defaults?: Partial<AdapterDefaults>
   readonly thisMachine?: { readonly record: string }
   readonly type?: string
+  /** Its record is on a host: commands and files would be there. */
+  readonly ssh?: SshTarget
 }
 
 /** Never answers, and ignores its signal. */
@@ -139,6 +142,7 @@ export const scriptedSystem = (now: () => number, options: ScriptOptions = {}) =
       specs,
       defaults: { pollSeconds: 10, maxIdsPerPoll: 100, maxSubmitsPerMinute: 10_000, ...options.defaults },
       ...(options.thisMachine ? { thisMachine: options.thisMachine } : {}),
+      ...(options.ssh ? { ssh: () => options.ssh } : {}),
       connect,
     }),
     script,

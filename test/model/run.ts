@@ -3,6 +3,7 @@ import { createConnections } from '../../src/connections.js'
 import type { Core } from '../../src/core.js'
 import { createEventFeed } from '../../src/event-feed.js'
 import { JobManager } from '../../src/job-manager.js'
+import { createKeyRing } from '../../src/key-ring.js'
 import { createPokes } from '../../src/pokes.js'
 import { createPolled } from '../../src/polled.js'
 import type { ProcessResults } from '../../src/processing.js'
@@ -260,11 +261,12 @@ const coreOf = (store: Store, world: World): Core => {
     clock,
     log: silent,
     registry,
+    keys: createKeyRing([]),
     customStatuses: new Map(),
     access: defaultAccess,
     urls: { page: (inner) => inner, callback: () => undefined },
     tokens: createReportTokens(new Uint8Array(32)),
-    connections: createConnections(registry, silent, () => new Date(store.now), localTransport),
+    connections: createConnections(registry, createKeyRing([]), silent, () => new Date(store.now), localTransport),
     pokes: createPokes(
       () => clock.monotonic(),
       () => {},
