@@ -186,6 +186,11 @@ export interface Adapter<Type extends string = string, C extends z.ZodType = z.Z
   /** Fields of `config` that are encrypted at rest and never shown. Plain data: a mark inside the schema can get lost. */
   readonly secrets: readonly string[]
   /**
+   * Fields of `config` that say which scheduler it is, such as its address: they cannot change while it has active jobs. Those of
+   * `SshTarget` that do so (host, port, username, directory) are meant anyway where there is `ssh`.
+   */
+  readonly identity?: readonly string[]
+  /**
    * One schema per job type. Its input types createJob's options; its output, which must be JSON, is stored and submitted.
    *
    * An option `task` has one meaning everywhere: the name of a task that the job's app has registered, with the option `input`

@@ -4,7 +4,7 @@ import { TelestoError } from './errors.js'
 import type { KeyRing } from './key-ring.js'
 import { redactedLog, redactedScheduler, redactor } from './redact.js'
 import type { Registry } from './registry.js'
-import { secretsOf, unreadableSecret } from './schedulers/secrets.js'
+import { configOf } from './schedulers/config.js'
 import type { SchedulerRow } from './store/schedulers.js'
 import type { SshTarget } from './transport/ssh-target.js'
 
@@ -21,8 +21,6 @@ export interface Connections {
   supports(record: SchedulerRow, method: keyof Scheduler): boolean
   /** Closes the connection of a record and forgets it: the next call gets a new one. */
   drop(recordId: number): void
-  /** Closes those of records that are none of these any more. */
-  keepOnly(recordIds: ReadonlySet<number>): void
   /** Closes all. */
   close(): Promise<void>
 }
@@ -40,7 +38,7 @@ export const createConnections = (
   keys: KeyRing,
   log: Logger,
   now: () => Date,
-  openTransport: (target: SshTarget | undefined) => Transport,
+  openTransport: (target: SshTarget | undefined, log: Logger) => Transport,
 ): Connections => {
   const live = new Map<number, Live>()
   const close = async ({ scheduler, transport }: Live): Promise<void> => {
@@ -64,20 +62,13 @@ export const createConnections = (
       const message = `The adapter ${record.adapter} of the scheduler ${record.name} was not passed to createTelesto.`
       throw new TelestoError('invalid', message, { field: 'adapters' })
     }
-    const unreadable = unreadableSecret(keys, record)
-    if (unreadable !== undefined) throw new SchedulerError('auth', unreadable)
-    const secrets = secretsOf(keys, record)
+    const { config, secrets } = configOf(adapter, keys, record)
     const redact = redactor(secrets)
+    const silent = redact ? redactedLog(log, redact) : log
     try {
-      const config = adapter.config.parse({ ...JSON.parse(record.config), ...secrets })
       const target = adapter.ssh?.(config)
-      const transport = openTransport(target)
-      const context: AdapterContext = {
-        log: redact ? redactedLog(log, redact) : log,
-        now,
-        transport,
-        fetch: globalThis.fetch,
-      }
+      const transport = openTransport(target, silent)
+      const context: AdapterContext = { log: silent, now, transport, fetch: globalThis.fetch }
       const scheduler = adapter.connect(config, context)
       return {
         configuration,
@@ -111,9 +102,6 @@ export const createConnections = (
       }
     },
     drop,
-    keepOnly(recordIds) {
-      for (const id of [...live.keys()]) if (!recordIds.has(id)) drop(id)
-    },
     async close() {
       const all = [...live.values()]
       live.clear()

@@ -77,7 +77,7 @@ const decode = (text: string, index: number): Buffer => {
   throw new TelestoError(
     'invalid',
     `Key ${index + 1} of ${KEYS_VARIABLE} (or of the option keys) is not ${KEY_BYTES} random bytes in base64. ` +
-      'Make one with: npx telesto keys generate',
+      'Make one with npx telesto keys generate.',
     { field: 'keys' },
   )
 }
@@ -95,4 +95,4 @@ const withoutKey = (field: string): TelestoError =>
     { field },
   )
 const unreadable = (why: string): TelestoError =>
-  new TelestoError('secret_unreadable', `It cannot be decrypted: ${why}.`)
+  new TelestoError('secret_unreadable', `A secret cannot be decrypted: ${why}.`)

@@ -26,7 +26,8 @@ export const unreadableSecret = (
     try {
       unseal(keys, row.id, field, sealed)
     } catch (error) {
-      return `The secret ${field} of the scheduler ${row.name} is not to be had. ${(error as Error).message}`
+      const which = `The secret ${field} of the scheduler ${row.name}`
+      return `${(error as Error).message.replace('A secret', () => which)} Set it anew, or add the key.`
     }
   }
   return undefined

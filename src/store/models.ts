@@ -186,7 +186,6 @@ const TABLES: Readonly<Record<string, ModelAttributes>> = {
 
 /** What is read as objects goes through these; hot paths and everything that is written are raw SQL beside them. */
 export interface Models {
-  readonly Scheduler: ModelStatic<Model>
   readonly Attempt: ModelStatic<Model>
 }
 
@@ -196,7 +195,6 @@ export const defineModels = (sequelize: Sequelize): Models => {
     sequelize.define(tableName, attributes, { tableName, timestamps: false, underscored: true })
   }
   return {
-    Scheduler: sequelize.model('telesto_schedulers'),
     Attempt: sequelize.model('telesto_attempts'),
   }
 }

@@ -20,7 +20,8 @@ import { type ProcessResults, processing } from '../../src/processing.js'
 import { createQuestions } from '../../src/questions.js'
 import { createRegistry } from '../../src/registry.js'
 import { createReportTokens } from '../../src/report-token.js'
-import { createScheduler, ensureRecordsOfThisMachine, type SchedulerLimits } from '../../src/schedulers.js'
+import { createScheduler, ensureRecordsOfThisMachine } from '../../src/schedulers/change.js'
+import type { SchedulerLimits } from '../../src/schedulers/limits.js'
 import type { Database, Transaction, Value } from '../../src/store/database.js'
 import { readJobRow } from '../../src/store/jobs.js'
 import { openDatabase } from '../../src/store/open.js'
@@ -153,7 +154,7 @@ export const portal = async (options: PortalOptions = {}) => {
     customStatuses: new Map(),
     access,
     urls: { page: (inner) => inner, callback: () => undefined },
-    tokens: createReportTokens(new Uint8Array(32)),
+    tokens: createReportTokens([new Uint8Array(32)]),
     keys: createKeyRing([]),
     connections: createConnections(
       registry,

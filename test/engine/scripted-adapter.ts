@@ -20,7 +20,18 @@ const specs = { SCRIPTED: z.strictObject({ does: z.string().default('') }) }
 type Request = SubmitRequest<typeof specs>
 type Full = Required<Scheduler<Request>>
 export type Method = keyof Full
-const OPTIONAL = ['history', 'recover', 'hold', 'release', 'listLogs', 'readLog', 'fetch', 'result', 'cleanUp'] as const
+const OPTIONAL = [
+  'history',
+  'recover',
+  'hold',
+  'release',
+  'listLogs',
+  'readLog',
+  'fetch',
+  'result',
+  'cleanUp',
+  'ping',
+] as const
 type Optional = (typeof OPTIONAL)[number]
 
 /** A job as the scripted scheduler knows it. `report` undefined: no answer mentions it. */

@@ -10,7 +10,7 @@ import type { ProcessResults } from '../../src/processing.js'
 import { createQuestions } from '../../src/questions.js'
 import { createRegistry } from '../../src/registry.js'
 import { createReportTokens } from '../../src/report-token.js'
-import { createScheduler } from '../../src/schedulers.js'
+import { createScheduler } from '../../src/schedulers/change.js'
 import { localTransport } from '../../src/transport/local.js'
 import { createWaiting } from '../../src/waiting.js'
 import { createRandom } from '../crash/random.ts'
@@ -265,7 +265,7 @@ const coreOf = (store: Store, world: World): Core => {
     customStatuses: new Map(),
     access: defaultAccess,
     urls: { page: (inner) => inner, callback: () => undefined },
-    tokens: createReportTokens(new Uint8Array(32)),
+    tokens: createReportTokens([new Uint8Array(32)]),
     connections: createConnections(registry, createKeyRing([]), silent, () => new Date(store.now), localTransport),
     pokes: createPokes(
       () => clock.monotonic(),
