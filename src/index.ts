@@ -70,5 +70,5 @@ export {
 export type { AttemptHistory, StoredPart } from './store/history.js'
 export { type AppOptions, createTelesto, type Telesto, type TelestoOptions } from './telesto.js'
 export type { UserView } from './user-view.js'
-export type { StatusAnswer, WaitOptions } from './wait.js'
-export type { ReturnWhen, Waited, WaitedFor, WaitManyOptions } from './wait-many.js'
+export type { StatusAnswer, WaitOptions } from './waiting/wait.js'
+export type { ReturnWhen, Waited, WaitedFor, WaitManyOptions } from './waiting/wait-many.js'

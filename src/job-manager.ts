@@ -12,8 +12,8 @@ import { JobQuery, type Order } from './query.js'
 import type { Transaction } from './store/database.js'
 import { insertJobs, type NewJob, readJobs } from './store/jobs.js'
 import { readScheduler, readSetting } from './store/schedulers.js'
-import { checkWait, type WaitOptions } from './wait.js'
-import { jobsAsCompleted, type Waited, type WaitedFor, type WaitManyOptions, waitForJobs } from './wait-many.js'
+import { checkWait, type WaitOptions } from './waiting/wait.js'
+import { jobsAsCompleted, type Waited, type WaitedFor, type WaitManyOptions, waitForJobs } from './waiting/wait-many.js'
 
 export interface ListJobsOptions {
   /** Only this user's jobs. Not together with `groups`. */

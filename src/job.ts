@@ -33,7 +33,15 @@ import {
   type WholeJob,
 } from './store/jobs.js'
 import { findJobs } from './store/list.js'
-import { checkWait, endings, isTimeout, pollAgain, type StatusAnswer, type WaitOptions, waitFields } from './wait.js'
+import {
+  checkWait,
+  endings,
+  isTimeout,
+  pollAgain,
+  type StatusAnswer,
+  type WaitOptions,
+  waitFields,
+} from './waiting/wait.js'
 
 /**
  * One job. A picture of its row: `refresh()` takes a new one. Reading a property never does I/O; what asks something of the
