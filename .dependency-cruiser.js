@@ -24,7 +24,7 @@ export default {
       'adapters-know-the-contract',
       'An adapter imports the contract and the transports, nothing else of the core.',
       { path: '^(dist/)?adapters/' },
-      { path: '^(dist/)?(src|migrations)/', pathNot: '^(dist/)?src/(adapter\\.[tj]s|transport/)' },
+      { path: '^(dist/)?(src|migrations)/', pathNot: '^(dist/)?src/((adapter|task)\\.[tj]s|transport/)' },
     ),
     never(
       'store-is-the-ground',
