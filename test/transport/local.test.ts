@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { SchedulerError } from '../../src/adapter.js'
 import { localTransport } from '../../src/transport/local.js'
 
@@ -64,6 +64,16 @@ test('cwd, env and stdin are given; stdin that nobody reads is no error', async 
   expect(textOf(result.stdout)).toBe(`${dir}\nété\nin`)
   const deaf = await transport.exec(['/bin/sh', '-c', 'exec <&-; exit 4'], { stdin: new Uint8Array(4_000_000) })
   expect(deaf.code).toBe(4)
+})
+
+test('keys and passwords of the portal are not in the environment of what it starts', async () => {
+  for (const name of ['TELESTO_KEYS', 'TELESTO_PASSWORD', 'TELESTO_PRIVATE_KEY_PASS', 'DATABASE_URL', 'PGPASSWORD'])
+    vi.stubEnv(name, 'canary')
+  vi.stubEnv('TELESTO_REPORT', 'stays')
+  onTestFinished(() => void vi.unstubAllEnvs())
+  const environment = textOf((await transport.exec(['/usr/bin/env'])).stdout)
+  expect(environment).not.toContain('canary')
+  expect(environment).toContain('TELESTO_REPORT=stays')
 })
 
 test('over its time, the command and all that it started are killed', async () => {
