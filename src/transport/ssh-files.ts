@@ -4,10 +4,18 @@ import { SchedulerError, type Transport } from '../adapter.js'
 import { draftOf, replace } from './draft.js'
 import type { Ask, UseSftp } from './sftp-session.js'
 import { remotePath } from './ssh-path.js'
-import { type ReadAt, transfer } from './transfer.js'
+import { PIECE, type ReadAt, transfer } from './transfer.js'
 
 const NO_SUCH_FILE = 2
 const FAILURE = 4
+
+/** What a file system has left, as far as it is asked here. */
+interface Space {
+  readonly f_frsize: number
+  readonly f_bavail: number
+  readonly f_files: number
+  readonly f_favail: number
+}
 
 const statusOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
 
@@ -140,11 +148,12 @@ const replaceRemote = (use: UseSftp, path: string, mode: number | undefined, rea
     }
   })
 
-/** SFTP says of a disk that is full only that it failed. */
+/** SFTP says of a disk that is full only that it failed: whether there is room for one more piece is asked. */
 const isFull = async (ask: Ask, path: string): Promise<boolean> => {
   const directory = path.slice(0, path.lastIndexOf('/') + 1)
-  const space = await ask<{ f_bavail: number; f_favail: number; f_files: number }>((sftp, done) =>
-    sftp.ext_openssh_statvfs(directory, done as never),
-  ).catch(() => undefined)
-  return space !== undefined && (space.f_bavail === 0 || (space.f_files > 0 && space.f_favail === 0))
+  const space = await ask<Space>((sftp, done) => sftp.ext_openssh_statvfs(directory, done as never)).catch(
+    () => undefined,
+  )
+  if (!space) return false
+  return space.f_bavail * space.f_frsize < PIECE || (space.f_files > 0 && space.f_favail === 0)
 }

@@ -88,8 +88,7 @@ export const startSshd = async (
   })
   const port = await freePort()
   const config = path.join(directory, 'sshd_config')
-  const lines = [
-    ...settings,
+  const own = [
     `Port ${port}`,
     'ListenAddress 127.0.0.1',
     ...files.map((file) => `HostKey ${file}`),
@@ -101,7 +100,9 @@ export const startSshd = async (
     'LogLevel VERBOSE',
     'Subsystem sftp internal-sftp',
   ]
-  writeFileSync(config, `${lines.join('\n')}\n`)
+  const keyword = (line: string) => line.split(' ')[0]
+  const others = own.filter((line) => !settings.some((setting) => keyword(setting) === keyword(line)))
+  writeFileSync(config, [...settings, ...others, ''].join('\n'))
   const logFile = path.join(directory, 'sshd.log')
   let child: ReturnType<typeof spawn> | undefined
   const pids = () => (child?.pid === undefined ? [] : [child.pid, ...descendants(child.pid)])
@@ -111,7 +112,7 @@ export const startSshd = async (
     target: { ...givenTarget(), port, hostKey: fingerprintOf(`${files[0]}.pub`) },
     log: () => readFileSync(logFile, 'utf8'),
     count: (text) => server.log().split(text).length - 1,
-    drop: () => signal(child?.pid === undefined ? [] : childrenOf(child.pid), 'SIGKILL'),
+    drop: () => signal(child?.pid === undefined ? [] : childrenOf(child.pid), 'SIGTERM'),
     freeze: () => signal(pids(), 'SIGSTOP'),
     thaw: () => signal(pids(), 'SIGCONT'),
     async start() {
