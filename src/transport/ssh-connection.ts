@@ -14,7 +14,7 @@ export interface SshOptions {
   readonly reopenSeconds?: number
   /** A connection that nobody has used for so long is closed. Default 300. */
   readonly idleSeconds?: number
-  /** Commands at once and one for the files; the others wait. Less than the MaxSessions of the host, which is 10 by default. Default 8. */
+  /** Channels at once: commands, and one for all files. The others wait. Below the host's MaxSessions, mostly 10. Default 8. */
   readonly maxChannels?: number
   /** A request for a file that the host does not answer for so long fails: a file system there may hang. Default 60. */
   readonly answerSeconds?: number
@@ -131,13 +131,15 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
     return own
   }
 
-  const closeIdle = () => {
-    const own = link
-    if (!own) return
-    link = undefined
-    last = undefined
-    own.lost.abort(new SchedulerError('unavailable', `${place}: the connection was idle and is closed.`))
+  const leave = (own: Link, words: string) => {
+    if (link === own) link = undefined
+    own.lost.abort(new SchedulerError('unavailable', words))
     void hangUp(own.client)
+  }
+  const closeIdle = () => {
+    if (!link) return
+    last = undefined
+    leave(link, `${place}: the connection was idle and is closed.`)
   }
 
   const connected = (): Promise<Link> => {
@@ -232,6 +234,7 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
           if (full) own.limit = Math.max(1, Math.min(own.limit, own.open))
           free(own)
           if (!full || attempt >= CHANNEL_ATTEMPTS) {
+            if (full && own.open === 0) leave(own, `${place} opens no channel on this connection.`)
             const said = wordsOfHost(error instanceof Error ? error.message : String(error))
             throw new SchedulerError('unavailable', `${place} opened no channel: ${said}`, { cause: error })
           }
@@ -265,12 +268,12 @@ const hangUp = async (client: Client): Promise<void> => {
 const pause = (ms: number): Promise<void> => new Promise((settle) => setTimeout(settle, ms))
 
 /** The outcome of `work`, or the reason of the first signal that aborts before it. */
-export const until = <T>(work: Promise<T>, ...signals: readonly AbortSignal[]): Promise<T> => {
-  const signal = AbortSignal.any([...signals])
-  return new Promise((settle, fail) => {
-    const stop = () => fail(signal.reason)
-    if (signal.aborted) stop()
-    signal.addEventListener('abort', stop, { once: true })
-    work.then(settle, fail).finally(() => signal.removeEventListener('abort', stop))
+export const until = <T>(work: Promise<T>, ...signals: readonly AbortSignal[]): Promise<T> =>
+  new Promise((settle, fail) => {
+    const stop = () => fail(signals.find(({ aborted }) => aborted)?.reason)
+    for (const signal of signals) signal.addEventListener('abort', stop, { once: true })
+    if (signals.some(({ aborted }) => aborted)) stop()
+    work.then(settle, fail).finally(() => {
+      for (const signal of signals) signal.removeEventListener('abort', stop)
+    })
   })
-}

@@ -265,6 +265,15 @@ test('a session of SFTP that ends or hangs is opened again, and commands go on m
   ])
 })
 
+test('a connection on which no channel can be opened any more is given up for a new one', async () => {
+  const own = await sshd('MaxSessions 0')
+  const ssh = connect(own.target)
+  const { value } = await timed(refusal(ssh.exec(['true'])))
+  expect([value.code, value.message]).toEqual(['unavailable', expect.stringContaining('opened no channel')])
+  await refusal(ssh.exec(['true'], { timeoutMs: 2000 }))
+  expect(own.count('Accepted publickey')).toBe(2)
+})
+
 test('a host without SFTP says so, and commands work', async () => {
   const own = await sshd('Subsystem sftp /telesto/no-such-program')
   const ssh = connect(own.target)

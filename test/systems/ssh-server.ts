@@ -107,6 +107,8 @@ export const startSshd = async (
   let child: ReturnType<typeof spawn> | undefined
   const pids = () => (child?.pid === undefined ? [] : [child.pid, ...descendants(child.pid)])
 
+  const atExit = () => void child?.kill()
+
   const server: SshServer = {
     directory,
     target: { ...givenTarget(), port, hostKey: fingerprintOf(`${files[0]}.pub`) },
@@ -117,6 +119,7 @@ export const startSshd = async (
     thaw: () => signal(pids(), 'SIGCONT'),
     async start() {
       child = spawn('/usr/sbin/sshd', ['-D', '-E', logFile, '-f', config], { stdio: 'ignore' })
+      process.once('exit', atExit) // where a test took too long
       writeFileSync(logFile, '', { flag: 'a' })
       const listening = server.count('Server listening') + 1
       await expect.poll(() => server.count('Server listening'), { timeout: 10_000 }).toBe(listening)
@@ -127,6 +130,7 @@ export const startSshd = async (
       signal(all, 'SIGKILL')
       if (child) await ended
       child = undefined
+      process.off('exit', atExit)
     },
   }
   await server.start()
