@@ -9,7 +9,7 @@
 # any directory works, jobs find the host's node, python, ...
 #
 # HTCondor refuses jobs of root: where root calls, the daemons, the commands in bin/ and the jobs run as CONDOR_USER, and as the
-# caller otherwise. Tests run as that account too (main.ts), so that files and commands have one owner.
+# caller otherwise. Tests run as that account too (account.ts), so that files and commands have one owner.
 #
 # Settings (environment):
 #   SYSTEMS_ROOT         state directory                          ./.systems   (its path is baked in: reinstall after moving it)
