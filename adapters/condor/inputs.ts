@@ -1,5 +1,5 @@
 import { access, constants, readdir, realpath, stat } from 'node:fs/promises'
-import { isAbsolute, join, sep } from 'node:path'
+import { isAbsolute, join, normalize, sep } from 'node:path'
 import { givenBy, invalid } from './given.js'
 import type { CondorSpec } from './spec.js'
 import { destinationOf, mayTransfer, shippedExecutable, standardInput, transferInputs } from './transfers.js'
@@ -24,7 +24,7 @@ const isMissing = (error: unknown): boolean =>
 /** The real path of a file in the first root that has it. A link may not lead out of that root. */
 const find = async (what: string, name: string, roots: readonly string[]): Promise<string> => {
   for (const root of roots) {
-    const path = isAbsolute(name) ? name : join(root, name)
+    const path = isAbsolute(name) ? normalize(name) : join(root, name)
     if (!path.startsWith(join(root, sep))) continue
     const [ground, real] = await Promise.all([root, path].map(async (one) => await realpath(one))).catch((error) => {
       if (isMissing(error)) return []

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { nameProblem } from './arguments.js'
-import { COMMANDS, commandName, whyNotSettable } from './commands.js'
+import { COMMANDS, commandName, sameCommand, whyNotSettable } from './commands.js'
 import { TEMPLATE_NAMES } from './templates.js'
 
 /** More procs than this are no job but a campaign: make several jobs. */
 export const MAX_PROCS = 10_000
 const MAX_TEXT = 100_000
+const MAX_KEYS = 1000
 
 /** HTCondor's own text: one line, in which its macros mean something. */
 const line = z
@@ -48,16 +49,27 @@ const path = line.refine(
   'must be a path inside the directory of the job, without ".."',
 )
 
+type Problem<V> = (key: string, own: V, given: Readonly<Record<string, V>>) => string | undefined
+
 /** Not z.record(), which leaves out a key "__proto__" without a word. */
-const recordOf = <V extends z.ZodType>(value: V, keyProblem: (key: string) => string | undefined) =>
+const recordOf = <V extends z.ZodType>(
+  value: V,
+  keyProblem: (key: string) => string | undefined,
+  problem: Problem<z.output<V>> = () => undefined,
+) =>
   z
     .custom<Readonly<Record<string, z.output<V>>>>(
       (given) => typeof given === 'object' && given !== null && !Array.isArray(given),
       'must be an object of names and values',
     )
+    .refine((given) => Object.keys(given).length <= MAX_KEYS, {
+      error: `must have at most ${MAX_KEYS} names`,
+      abort: true,
+    })
     .superRefine((given, context) => {
       for (const [key, own] of Object.entries(given)) {
-        const message = keyProblem(key) ?? value.safeParse(own).error?.issues[0]?.message
+        const wrong = keyProblem(key) ?? value.safeParse(own).error?.issues[0]?.message
+        const message = wrong ?? problem(key, own, given)
         if (message !== undefined) context.addIssue({ code: 'custom', message, path: [key] })
       }
     })
@@ -143,33 +155,29 @@ const CHECKED = new Map(
   ]),
 )
 
-const valueProblem = (command: string, own: unknown): string | undefined => {
-  if (own === '') return undefined
+const listProblem = (command: string, own: unknown): string | undefined => {
   if (command === 'environment' && typeof own !== 'string')
     return 'must be one line; variables as data are the option environment'
-  const issue = CHECKED.get(command)?.safeParse(own).error?.issues[0]
-  if (issue || !Array.isArray(own) || command === 'arguments' || command.startsWith('MY.')) return issue?.message
+  if (!Array.isArray(own) || command === 'arguments' || command.startsWith('MY.')) return undefined
   const problem = own.map(nameProblem).find((found) => found !== undefined)
   return problem && `must be a list of names; one of them ${problem}`
 }
 
-const attributes = recordOf(value, (key) => {
-  const why = whyNotSettable(key)
-  return why && `it cannot be set: ${why}`
-}).superRefine((given, context) => {
-  const seen = new Map<string, string>()
-  for (const [key, own] of Object.entries(given)) {
+const attributes = recordOf(
+  value,
+  (key) => {
+    const why = whyNotSettable(key)
+    return why && `it cannot be set: ${why}`
+  },
+  (key, own, given) => {
+    const other = Object.keys(given).find((before) => sameCommand(before, key)) as string
+    if (JSON.stringify(given[other]) !== JSON.stringify(own))
+      return `it is the same command as ${other}, with another value: give one of them`
+    if (own === '') return undefined
     const command = commandName(key)
-    const other = seen.get(command.toLowerCase())
-    const twice =
-      other === undefined || JSON.stringify(given[other]) === JSON.stringify(own)
-        ? undefined
-        : `it is the same command as ${other}, with another value: give one of them`
-    const message = twice ?? valueProblem(command, own)
-    if (message !== undefined) context.addIssue({ code: 'custom', message, path: [key] })
-    seen.set(command.toLowerCase(), key)
-  }
-})
+    return CHECKED.get(command)?.safeParse(own).error?.issues[0]?.message ?? listProblem(command, own)
+  },
+)
 
 const PROCS = `must be a whole number of procs from 1 to ${MAX_PROCS}`
 const procs = z.int(PROCS).min(1, PROCS).max(MAX_PROCS, PROCS)

@@ -19,7 +19,7 @@ interface Named {
 
 const named = (command: string, text: string, literal: boolean, all: Given, count: number): Named => {
   const names = literal ? [text] : expandForEach(text, all, count)
-  const known = literal ? names : names.filter((name) => !name.includes('$('))
+  const known = literal ? names : names.filter((name) => !/\$[A-Za-z_]*\(/.test(name))
   const mine = known.filter((name) => !name.startsWith('/') && !isUrl(name))
   for (const name of mine) {
     const plain = posix.normalize(name)
