@@ -132,7 +132,7 @@ describe('attributes', () => {
   test('a key "__proto__" is not lost', () => {
     expect(parsed(JSON.parse('{"attributes":{"__proto__":"x"}}')).attributes).toEqual(JSON.parse('{"__proto__":"x"}'))
   })
-  test.each<[string, unknown]>([
+  test.each<[unknown, string]>([
     ['x\nqueue 1000', 'control'],
     ['x\r', 'control'],
     ['x\0', 'control'],
