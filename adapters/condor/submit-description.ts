@@ -7,7 +7,7 @@ import {
   nameProblem,
   variableWords,
 } from './arguments.js'
-import { expandForEach, type Given, givenBy, invalid, type Value, withStep } from './given.js'
+import { expand, expandForEach, type Given, givenBy, invalid, type Value, withStep } from './given.js'
 import { REPORT_FILE, reportVariable } from './report-file.js'
 import type { CondorSpec } from './spec.js'
 import { destinationOf, mayTransfer, shippedExecutable, standardInput, transferInputs } from './transfers.js'
@@ -47,6 +47,9 @@ const lineOf = (command: string, value: Value): string => {
   const items = value.map(literalName)
   return command.endsWith('remaps') ? `"${items.join('; ')}"` : items.join(', ')
 }
+
+/** Macros that no command of condor_submit is, and that it warns of where nothing uses them. */
+const OWN_MACROS = ['logdir', 'job_name']
 
 /** A part of a file name, made of a job's name: what $(job_name) is. */
 const fileName = (name: string): string => {
@@ -100,14 +103,15 @@ const setPaths = (commands: Commands, all: Given, directory: string, count: numb
     first === '' ? '' : folderOf('initialdir', `${first}/_`),
   )
   for (const first of starts) if (first !== '') folders.add(first)
-  commands.set('initialdir', join(literalName(directory), start))
+  commands.set('initialdir', join(literalName(directory), expand(start, all)))
 
   const each = count > 1 ? '.$(Step)' : ''
   if (!commands.get('output')) commands.set('output', `out${each}`)
   if (!commands.get('error')) commands.set('error', `err${each}`)
   for (const command of ['output', 'error', 'log']) {
-    const path = commands.get(command)
-    if (path === undefined || path === '' || path === '/dev/null') continue
+    const path = expand(commands.get(command) ?? '', all)
+    if (path === '' || path === '/dev/null') continue
+    commands.set(command, path)
     for (const one of expandForEach(path, all, count)) {
       const folder = folderOf(command, one)
       if (folder !== '') for (const first of starts) folders.add(join(first, folder))
@@ -182,7 +186,8 @@ export const describe = (spec: CondorSpec, place: JobPlace): SubmitDescription =
   if (!/\p{Cc}/u.test(place.name) && !all.has('batch_name')) commands.set('MY.JobBatchName', classAdText(place.name))
   commands.set('MY.TelestoToken', classAdText(place.token))
   if (place.batch !== undefined) commands.set('MY.TelestoBatch', classAdText(place.batch))
-  if (![...commands].some(([, value]) => /\$\(job_name\)/i.test(value))) commands.delete('job_name')
+  for (const macro of OWN_MACROS)
+    if (![...commands.values()].some((value) => value.toLowerCase().includes(`$(${macro})`))) commands.delete(macro)
   return { commands, count: spec.numJobs, folders: [...folders] }
 }
 

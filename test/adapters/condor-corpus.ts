@@ -14,6 +14,7 @@ export const NASTY: readonly string[] = [
   '$',
   '$$',
   '$HOME',
+  '$ x $,y $\tz',
   '$(Process)',
   '$(DOLLAR)',
   '$(DOLLAR)(Process)',

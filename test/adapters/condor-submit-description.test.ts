@@ -165,8 +165,9 @@ describe('the name', () => {
     ['é'.repeat(100), 'é'.repeat(60)],
   ])('%j is %j in the names of the files of a template', (name, file) => {
     const all = commands({ condorpyTemplateName: 'base' }, { name })
-    expect(all).toMatchObject({ job_name: file, output: '$(logdir)/$(job_name).$(cluster).$(Step).out' })
-    expect(all.initialdir).toBe(PLACE.directory)
+    expect(all).toMatchObject({ output: `logs/${file}.$(cluster).$(Step).out`, initialdir: PLACE.directory })
+    expect(all).not.toHaveProperty('job_name')
+    expect(commands({ attributes: { comment: '$(Job_Name)' } }, { name })).toMatchObject({ job_name: file })
   })
 })
 
