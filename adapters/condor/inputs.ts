@@ -22,7 +22,7 @@ const isMissing = (error: unknown): boolean =>
   ['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
 
 /** The real path of a file in the first root that has it. A link may not lead out of that root. */
-const find = async (what: string, name: string, roots: readonly string[]): Promise<string> => {
+const find = async (what: string, name: string, roots: readonly string[]): Promise<string | undefined> => {
   for (const root of roots) {
     const path = isAbsolute(name) ? normalize(name) : join(root, name)
     if (!path.startsWith(join(root, sep))) continue
@@ -35,7 +35,7 @@ const find = async (what: string, name: string, roots: readonly string[]): Promi
       throw invalid(`The ${what} ${JSON.stringify(name)} is a link that leads out of ${root}.`)
     return real
   }
-  throw invalid(`There is no ${what} ${JSON.stringify(name)} in ${roots.join(' or ')}.`)
+  return undefined
 }
 
 /** The file, or all files of the folder. */
@@ -61,17 +61,23 @@ const listed = async (what: string, from: string, to: string): Promise<readonly 
 /**
  * The files that must be in the attempt's directory before the job is submitted: its executable, its remote input files, and what it
  * transfers from there. Throws SchedulerError `invalid_job`, which names the file that is missing, unreadable, not executable, or
- * leads out of the roots.
+ * leads out of the roots. `madeThere`: what it transfers and is not here is made there before it starts, by another job.
  */
-export const filesOf = async (spec: CondorSpec, inputRoots: readonly string[]): Promise<readonly InputFile[]> => {
+export const filesOf = async (
+  spec: CondorSpec,
+  inputRoots: readonly string[],
+  madeThere = false,
+): Promise<readonly InputFile[]> => {
   const all = givenBy(spec)
   const files = new Map<string, InputFile>()
   const folders = new Set<string>()
-  const take = async (what: string, name: string): Promise<void> => {
+  const take = async (what: string, name: string, optional = false): Promise<void> => {
     const to = destinationOf(name)
     if (/^(\.?$|\.\.($|\/)|\.telesto($|\/))/.test(to))
       throw invalid(`The ${what} ${JSON.stringify(name)} must be named by a path without "..", and not in .telesto.`)
     const from = await find(what, name, inputRoots)
+    if (from === undefined && optional) return
+    if (from === undefined) throw invalid(`There is no ${what} ${JSON.stringify(name)} in ${inputRoots.join(' or ')}.`)
     folders.add(to)
     for (const file of await listed(what, from, to)) {
       const other = files.get(file.to)
@@ -98,7 +104,7 @@ export const filesOf = async (spec: CondorSpec, inputRoots: readonly string[]): 
   const transferred = mayTransfer(all) ? (transferInputs(spec, all) ?? []) : []
   for (const name of [...transferred, standardInput(spec, all)].flatMap((file) => file?.ships ?? [])) {
     const to = destinationOf(name)
-    if (!files.has(to) && !folders.has(to)) await take('input file', name)
+    if (!files.has(to) && !folders.has(to)) await take('input file', name, madeThere)
   }
   return [...files.values()]
 }

@@ -23,7 +23,7 @@ export const reportVariable = (all: Given, directory: string): ReportVariable =>
   const universe = `${all.get('universe') ?? ''}`.toLowerCase()
   if (isNo(transfer) || universe === 'local' || universe === 'scheduler') return { value: here, macro: false }
   if (/^(yes|true)$/i.test(transfer)) return { value: `$$(CondorScratchDir)/${NAME}`, macro: true }
-  if (!/^[\w./-]+$/.test(here)) return { value: here, macro: false }
+  if (!/^[\w./~@+-]+$/.test(here)) return { value: here, macro: false }
   const fromScratch = `${'../'.repeat(32)}${here.slice(1)}`
   const either = `$$([ifThenElse(MY.FileSystemDomain=?=TARGET.FileSystemDomain,"${fromScratch}","${NAME}")])`
   return { value: `$$(CondorScratchDir)/${either}`, macro: true }

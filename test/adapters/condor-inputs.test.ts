@@ -86,6 +86,15 @@ describe('files that travel with a job', () => {
     expect(await refused({ ...options, numJobs: 3 })).toContain('There is no input file "in_2" in ')
     expect(await targets({ ...options, numJobs: 3, shouldTransferFiles: 'NO' })).toEqual(['params'])
   })
+  test('may be missing where another job makes them there before', async () => {
+    const { app, job, put } = workspaces()
+    put(join(app, 'here'))
+    const spec = condorSpec.parse({ executable: '/bin/true', transferInputFiles: ['made', 'here'], input: 'made too' })
+    expect((await filesOf(spec, [job, app], true)).map(({ to }) => to)).toEqual(['here'])
+    await expect(filesOf(spec, [job, app])).rejects.toThrow('There is no input file "made" in')
+    const missing = condorSpec.parse({ executable: 'model.sh' })
+    await expect(filesOf(missing, [job, app], true)).rejects.toThrow('There is no executable')
+  })
   test('none are needed', async () => {
     expect(await workspaces().targets({})).toEqual([])
   })
