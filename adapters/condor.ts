@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defineAdapter } from '../src/adapter.js'
 import { SSH_SECRETS, sshFields, sshTargetOf } from '../src/transport/ssh-target.js'
+import { condorAttributes } from './condor/attributes.js'
 import { connectCondor } from './condor/scheduler.js'
 import { condorSpec } from './condor/spec.js'
 
@@ -23,6 +24,7 @@ export const condor = defineAdapter({
   secrets: SSH_SECRETS,
   specs: { CONDOR: condorSpec },
   aliases: { CONDORJOB: 'CONDOR' },
+  attributes: { CONDOR: condorAttributes },
   defaults: { pollSeconds: 5, maxIdsPerPoll: 5000, maxSubmitsPerMinute: 6000 },
   ssh: sshTargetOf,
   connect: (config, context) => connectCondor(context, { here: config.host === '' }),
