@@ -17,7 +17,7 @@ import { becomeAccount } from './account.js'
 becomeAccount(process.env.CONDOR_USER)
 
 type Options = z.input<typeof condorSpec>
-const top = mkdtempSync(join(tmpdir(), "telesto condor 'x' été $(y) "))
+const top = mkdtempSync(join(tmpdir(), `telesto condor 'x' "z" été $(y) \\ `))
 const app = join(top, 'app')
 mkdirSync(app)
 const program = (name: string, text: string): void => {
@@ -223,7 +223,7 @@ describe('names and attributes', () => {
 
 describe('files', () => {
   test('travel with the job, whatever they are called, and keep their path', async () => {
-    const names = ['a b.csv', "it's été.csv", '$(x) $y.csv', 'data/deep/100%;#.csv']
+    const names = ['a b.csv', `it's "été".csv`, '$(x) $y.csv', 'a\\"b\\c.csv', 'data/deep/100%;#.csv']
     for (const name of names) {
       mkdirSync(join(app, name, '..'), { recursive: true })
       writeFileSync(join(app, name), `content of ${name}\n`)
@@ -232,7 +232,7 @@ describe('files', () => {
       const job = await ran({
         executable: 'show',
         arguments: names,
-        remoteInputFiles: ['a b.csv', "it's été.csv", '$(x) $y.csv', 'data'],
+        remoteInputFiles: [...names.slice(0, 4), 'data'],
         shouldTransferFiles,
       })
       expect(output(job)).toContain(names.map((name) => `content of ${name}\n`).join(''))
