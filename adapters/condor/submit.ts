@@ -156,7 +156,7 @@ const handOver = async (submitter: Submitter, batch: Batch, signal: AbortSignal)
 
 /** What the script said of each job. Those that it did not try are left out. Pure. */
 export const answersOf = (told: Told, tokens: readonly Token[]): Answers => {
-  const ids = idsOf(procsIn(sectionOf(told, 'queue')))
+  const ids = idsOf(procsIn(sectionOf(told, 'procs')))
   const words = (verb: string) =>
     new Map(
       told.sections.flatMap(({ title, text }) =>
@@ -168,7 +168,7 @@ export const answersOf = (told: Told, tokens: readonly Token[]): Answers => {
   const open = titles.has('away')
     ? notAsked('condor_submit', sectionOf(told, 'away'))
     : told.code === 0
-      ? new SchedulerError('unavailable', 'condor_submit took the job, but condor_q does not show it.')
+      ? new SchedulerError('unavailable', 'condor_submit took the job, but neither the queue nor the history shows it.')
       : notAsked('condor_q', told.stderr)
   const answers: Answers = new Map()
   for (const token of tokens) {

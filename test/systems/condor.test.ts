@@ -25,7 +25,7 @@ describeAdapter(condor, {
     const root = mkdtempSync(join(tmpdir(), 'telesto "kit" \'$x\' été '))
     const transport = localTransport()
     return {
-      config: {},
+      config: { password: 'canary-of-the-password', privateKeyPass: 'canary-of-the-key' },
       jobType: 'CONDOR',
       workdir: (token) => join(root, token),
       specs: SPECS,
