@@ -11,6 +11,7 @@ export {
   defineAdapter,
   type ExecOptions,
   type ExecResult,
+  type GraphNode,
   type HandedOver,
   type JobOptions,
   type JobPart,
@@ -41,6 +42,7 @@ export type { ResultsContext } from './engine/collect.js'
 export type { ToldPart } from './engine/parts.js'
 export { JobDoesNotExist, MultipleJobsReturned, TelestoError, type TelestoErrorCode } from './errors.js'
 export type { JobFilter } from './filters.js'
+export type { GraphPart } from './graph.js'
 export type { Job } from './job.js'
 export type { HistoryEntry, HistoryPage } from './job-history.js'
 export type { GetJobOptions, JobManager, ListJobsOptions } from './job-manager.js'
