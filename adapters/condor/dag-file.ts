@@ -5,7 +5,7 @@ import { givenBy } from './given.js'
 import { REPORT_FILE } from './report-file.js'
 import type { CondorSpec } from './spec.js'
 import { describe, type JobPlace, serialize } from './submit-description.js'
-import type { CondorWorkflowSpec, WorkflowNode } from './workflow-spec.js'
+import { abortCode, type CondorWorkflowSpec, type WorkflowNode } from './workflow-spec.js'
 
 /** Where DAGMan's own files are, below the directory of the attempt. */
 export const DAG_FOLDER = '.telesto/dag'
@@ -93,6 +93,27 @@ export const dagFile = (spec: CondorWorkflowSpec): string =>
     `JOBSTATE_LOG ${JOBSTATE}`,
     '',
   ].join('\n')
+
+/**
+ * The arguments of condor_submit_dag, each one line, to be run in the directory of the attempt. HTCondor starts a DAGMan again that
+ * exits with more than 2: also where the workflow itself says so by abortDagOn. Pure.
+ */
+export const submitDagArguments = (spec: CondorWorkflowSpec, place: JobPlace): string[] => {
+  const attributes = [['TelestoToken', place.token] as const, ['TelestoBatch', place.batch] as const]
+  const codes = new Set(spec.nodes.map(abortCode).filter((code) => code !== undefined && code > 2))
+  const append = (line: string): string[] => ['-append', line]
+  return [
+    // What an earlier try under another token left is not in the way.
+    '-update_submit',
+    ...attributes.flatMap(([name, value]) => (value === undefined ? [] : append(`MY.${name} = ${classAdText(value)}`))),
+    ...(codes.size === 0
+      ? []
+      : append(`on_exit_remove = ${EXITS} || ${[...codes].map((code) => `ExitCode =?= ${code}`).join(' || ')}`)),
+    DAG_FILE,
+  ]
+}
+/** As condor_submit_dag has it. */
+const EXITS = 'ExitSignal =?= 11 || (ExitCode =!= UNDEFINED && ExitCode >= 0 && ExitCode <= 2)'
 
 /** The state of the nodes as long as DAGMan has not told it: none is ready. In DAGMan's own syntax; it replaces the file. */
 const firstStatus = (spec: CondorWorkflowSpec): string =>

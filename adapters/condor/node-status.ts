@@ -27,7 +27,7 @@ interface NodeStatus {
 const LINE = /^\s*(\w+) = (?:"((?:\\.|[^"\\])*)"|(-?\d+)) ?;/
 
 /** A string of a ClassAd: non-ASCII text is written as the bytes of its UTF-8, in octal. */
-const unescape = (text: string): string => {
+const plainText = (text: string): string => {
   const pieces = text.split(/\\([0-7]{3}|.)/s).map((piece, index) => {
     if (index % 2 === 0) return Buffer.from(piece)
     if (/^[0-7]{3}$/.test(piece)) return Buffer.of(Number.parseInt(piece, 8))
@@ -44,7 +44,7 @@ export const parseNodeStatus = (text: string): NodeStatusFile => {
   for (const line of text.split('\n')) {
     if (line.startsWith('[')) ad = new Map()
     const [, name, string, number] = LINE.exec(line) ?? []
-    if (name !== undefined) ad.set(name, string === undefined ? (number as string) : unescape(string))
+    if (name !== undefined) ad.set(name, string === undefined ? (number as string) : plainText(string))
     if (!line.startsWith(']')) continue
     const count = (attribute: string): number => Number(ad.get(attribute) ?? 0)
     const type = ad.get('Type')
@@ -82,15 +82,17 @@ export const parseJobstate = (text: string): ReadonlyMap<string, NodeTimes> => {
     nodes.set(node, known)
     if (event === 'PRE_SCRIPT_STARTED') nodes.set(node, { startedAt: at })
     else if (event === 'SUBMIT') {
-      // A try begins with its PRE script, or else with its job; a NOOP node has an id that is none.
-      const begun = known.nativeId === undefined && known.endedAt === undefined ? known.startedAt : undefined
+      // A NOOP node has an id that is none.
       const id = what === undefined || what.startsWith('0.') ? undefined : what.split('.')[0]
+      if (id !== undefined && id === known.nativeId) continue // Another proc of the same try.
+      // A try begins with its PRE script, or else with its job.
+      const begun = known.nativeId === undefined && known.endedAt === undefined ? known.startedAt : undefined
       nodes.set(node, { ...(begun ? { startedAt: begun } : {}), ...(id === undefined ? {} : { nativeId: id }) })
     } else if (event === 'EXECUTE') known.startedAt ??= at
     else if (event === 'JOB_TERMINATED' || event === 'JOB_ABORTED' || event === 'POST_SCRIPT_TERMINATED')
       known.endedAt = at
     else if (event === 'PRE_SCRIPT_FAILURE') known.endedAt = at
-    else if ((event === 'JOB_SUCCESS' || event === 'JOB_FAILURE') && /^-?\d+$/.test(what ?? ''))
+    else if ((event === 'JOB_SUCCESS' || event === 'JOB_FAILURE') && /^\d+$/.test(what ?? ''))
       known.exitCode = Number(what)
   }
   return nodes
@@ -170,7 +172,8 @@ export const nodeParts = (
       nativeState: WORDS[node.status] ?? String(node.status),
       ...begun,
       ...(ended && endedAt ? { endedAt } : {}),
-      ...(ended && exitCode !== undefined ? { exitCode } : {}),
+      // That of the job: a node can fail after it, in its POST script.
+      ...(ended && exitCode !== undefined && (now.state === 'succeeded' || exitCode !== 0) ? { exitCode } : {}),
     }
   })
 }

@@ -83,6 +83,15 @@ const variables = z
 
 const TYPES = ['JOB', 'SUBDAG', 'SPLICE', 'FINAL'] as const
 
+/** DAGMan exits so where it wants to be started again, and is. */
+const RESTART = 3
+/** What DAGMan exits with where this node ends the workflow: a process has one byte for it. */
+export const abortCode = (given: {
+  readonly abortDagOn?: number | undefined
+  readonly abortDagOnReturnValue?: number | undefined
+}): number | undefined =>
+  given.abortDagOnReturnValue ?? (given.abortDagOn === undefined ? undefined : given.abortDagOn & 255)
+
 const node = z
   .strictObject({
     /** Names the node within the workflow. */
@@ -115,8 +124,8 @@ const node = z
     retry: z.int().min(0, 'must be 0 to 65,535').max(65_535, 'must be 0 to 65,535').optional(),
     /** It is not tried again after it returned this. */
     retryUnlessExitValue: returnValue.optional(),
-    /** The node is done, and its job is not run, if the pre-script exits with this. */
-    preSkip: exitCode.optional(),
+    /** The node is done, and its job is not run, if the pre-script exits with this. DAGMan does not look at it for 0. */
+    preSkip: exitCode.min(1, 'must be 1 to 255: of a preScript that exits with 0, DAGMan runs the job').optional(),
     /** The whole workflow ends at once if the node returns this. */
     abortDagOn: returnValue.optional(),
     /** What DAGMan then exits with; 0 makes the workflow a success. Default: what the node returned. */
@@ -156,6 +165,11 @@ const node = z
     needs('postScriptArgs', 'postScript')
     needs('retryUnlessExitValue', 'retry')
     needs('abortDagOnReturnValue', 'abortDagOn')
+    if (abortCode(given) === RESTART)
+      wrong(
+        given.abortDagOnReturnValue === undefined ? 'abortDagOn' : 'abortDagOnReturnValue',
+        `would end DAGMan with ${RESTART}, with which it asks to be started again: give another abortDagOnReturnValue`,
+      )
   })
 
 type Field = keyof z.output<typeof node>

@@ -57,13 +57,18 @@ describe('a workflow is refused', () => {
     ],
     [
       'a pre-skip without a script',
-      [{ ...node('A'), preSkip: 0 }],
+      [{ ...node('A'), preSkip: 1 }],
       'nodes.0.preSkip: The node A has preSkip and no preScript: give both or none',
     ],
     [
       'a return value without abort-dag-on',
       [{ ...node('A'), abortDagOnReturnValue: 0 }],
       'nodes.0.abortDagOnReturnValue: The node A has abortDagOnReturnValue and no abortDagOn: give both or none',
+    ],
+    [
+      'an end with 3, with which DAGMan asks to be started again',
+      [{ ...node('A'), abortDagOn: 3 }],
+      'nodes.0.abortDagOn: The node A would end DAGMan with 3, with which it asks to be started again: give another abortDagOnReturnValue',
     ],
     [
       'an exception to no retry',
@@ -109,6 +114,7 @@ describe('a workflow is refused', () => {
     ['retry', -1],
     ['retry', 65_536],
     ['preSkip', 256],
+    ['preSkip', 0],
     ['abortDagOnReturnValue', 256],
     ['job', { executable: 'a\nqueue 1000' }],
     ['oops', 1],
@@ -142,7 +148,7 @@ describe('a workflow is taken', () => {
       category: 'heavy',
       retry: 0,
       retryUnlessExitValue: 0,
-      preSkip: 0,
+      preSkip: 1,
       abortDagOn: 0,
       abortDagOnReturnValue: 0,
       dir: 'runs/a b',
