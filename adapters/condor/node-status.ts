@@ -221,5 +221,8 @@ const whyFailed = (parts: readonly JobPart[], errors: string): string | undefine
   const [first, ...others] = parts.filter(({ state }) => state === 'failed')
   if (!first) return errors === '' ? undefined : `DAGMan: ${errors}`
   const more = others.length === 0 ? '' : ` ${others.length} more failed.`
-  return `The node ${first.name} failed${first.message === undefined ? '' : `: ${first.message}`}.${more}`
+  // Why a job could not be submitted DAGMan tells in its log alone.
+  const submit = /submit failed/i.test(first.message ?? '') && /submit error: .*/.exec(errors)
+  const words = [first.message, ...(submit ? [submit[0]] : [])].filter((word) => word !== undefined)
+  return `The node ${first.name} failed${words.map((word) => `: ${word}`).join('')}.${more}`
 }
