@@ -2,7 +2,7 @@
 // Run over the sources, types included, and over dist/ as well: the parser does not read JSX.
 
 const manager =
-  '^(dist/)?src/(telesto|job|job-picture|job-manager|query|user-view|wait-many|schedulers|processing)\\.[tj]s$'
+  '^(dist/)?src/(telesto|job|job-picture|job-manager|query|user-view|waiting/wait-many|schedulers|processing)\\.[tj]s$'
 
 const never = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
 
@@ -24,7 +24,7 @@ export default {
       'adapters-know-the-contract',
       'An adapter imports the contract and the transports, nothing else of the core.',
       { path: '^(dist/)?adapters/' },
-      { path: '^(dist/)?(src|migrations)/', pathNot: '^(dist/)?src/(adapter\\.[tj]s|transport/)' },
+      { path: '^(dist/)?(src|migrations)/', pathNot: '^(dist/)?src/((adapter|task)\\.[tj]s|transport/)' },
     ),
     never(
       'store-is-the-ground',

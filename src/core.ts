@@ -6,12 +6,12 @@ import type { CustomStatuses } from './custom-statuses.js'
 import { TelestoError } from './errors.js'
 import type { Task } from './options.js'
 import type { Pokes } from './pokes.js'
-import type { Polled } from './polled.js'
 import type { Questions } from './questions.js'
 import type { Registry } from './registry.js'
 import type { ReportTokens } from './report-token.js'
 import type { Database } from './store/database.js'
-import type { Waiting } from './waiting.js'
+import type { Polled } from './waiting/polled.js'
+import type { Waiting } from './waiting/waiting.js'
 
 /** A named slot of an app, to which an administrator assigns a scheduler record. */
 export interface SchedulerSettingDeclaration {

@@ -6,14 +6,11 @@ export {
   type AdapterContext,
   type AdapterDefaults,
   type Answer,
-  type BulkJobOptions,
-  type CreateJobOptions,
   defineAdapter,
   type ExecOptions,
   type ExecResult,
   type GraphNode,
   type HandedOver,
-  type JobOptions,
   type JobPart,
   type JobRef,
   type JobReport,
@@ -21,17 +18,11 @@ export {
   type Logger,
   type LogName,
   type LogWindow,
-  MAX_RESULT_BYTES,
   type NativeId,
-  type OnParentFailure,
-  type RunTask,
   type Scheduler,
   SchedulerError,
   type SchedulerErrorCode,
   type SubmitRequest,
-  type TaskContext,
-  type TaskDeclaration,
-  type Tasks,
   type Token,
   type Transport,
 } from './adapter.js'
@@ -46,6 +37,14 @@ export type { GraphPart } from './graph.js'
 export type { Job } from './job.js'
 export type { HistoryEntry, HistoryPage } from './job-history.js'
 export type { GetJobOptions, JobManager, ListJobsOptions } from './job-manager.js'
+export type {
+  BulkJobOptions,
+  CreateJobOptions,
+  JobOptions,
+  OnParentFailure,
+  TaskDeclaration,
+  Tasks,
+} from './job-options.js'
 export { defineJobTypes } from './job-types.js'
 export type { ProcessResults } from './processing.js'
 export type { JobQuery, Order, QueryUpdate } from './query.js'
@@ -70,7 +69,8 @@ export {
   validStatuses,
 } from './status.js'
 export type { AttemptHistory, StoredPart } from './store/history.js'
+export { MAX_RESULT_BYTES, type RunTask, type TaskContext } from './task.js'
 export { type AppOptions, createTelesto, type Telesto, type TelestoOptions } from './telesto.js'
 export type { UserView } from './user-view.js'
-export type { StatusAnswer, WaitOptions } from './wait.js'
-export type { ReturnWhen, Waited, WaitedFor, WaitManyOptions } from './wait-many.js'
+export type { StatusAnswer, WaitOptions } from './waiting/wait.js'
+export type { ReturnWhen, Waited, WaitedFor, WaitManyOptions } from './waiting/wait-many.js'

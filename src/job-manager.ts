@@ -1,19 +1,20 @@
 import type { Viewer } from './access.js'
 import { checkNames } from './actions.js'
-import type { Adapter, BulkJobOptions, CreateJobOptions, JobOptions, Tasks } from './adapter.js'
+import type { Adapter } from './adapter.js'
 import { type App, appOf, type Core } from './core.js'
 import { checkWorkspace, defaultWorkspace } from './directories.js'
 import { TelestoError } from './errors.js'
 import type { JobFilter } from './filters.js'
 import { Job } from './job.js'
+import type { BulkJobOptions, CreateJobOptions, JobOptions, Tasks } from './job-options.js'
 import { checkOptions } from './options.js'
-import { checkParents, checkPlaces } from './parents.js'
+import { checkParents, checkPlaces, visibleParents } from './parents.js'
 import { JobQuery, type Order } from './query.js'
 import type { Transaction } from './store/database.js'
 import { insertJobs, type NewJob, readJobs } from './store/jobs.js'
 import { readScheduler, readSetting } from './store/schedulers.js'
-import { checkWait, type WaitOptions } from './wait.js'
-import { jobsAsCompleted, type Waited, type WaitedFor, type WaitManyOptions, waitForJobs } from './wait-many.js'
+import { checkWait, type WaitOptions } from './waiting/wait.js'
+import { jobsAsCompleted, type Waited, type WaitedFor, type WaitManyOptions, waitForJobs } from './waiting/wait-many.js'
 
 export interface ListJobsOptions {
   /** Only this user's jobs. Not together with `groups`. */
@@ -63,7 +64,8 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[], T ext
   async buildJob(options: CreateJobOptions<A, T>): Promise<Job> {
     alone(options)
     const checked = await this.#check(options)
-    await checkParents(this.#core, this.#viewer, this.#core.database, checked)
+    const { app, parents } = checked
+    checkParents(checked, await visibleParents(this.#core, this.#viewer, this.#core.database, app, parents))
     return new Job(this.#core, this.#viewer, checked)
   }
 
@@ -140,8 +142,9 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[], T ext
       jobs.push(await at(index, async () => await this.#check(options, chosen)))
     checkPlaces(jobs)
     const work = async (tx: Transaction): Promise<number[]> => {
-      for (const [index, job] of jobs.entries())
-        await at(index, async () => await checkParents(this.#core, this.#viewer, tx, job))
+      const named = jobs.flatMap(({ parents }) => parents)
+      const visible = await visibleParents(this.#core, this.#viewer, tx, this.app, named)
+      for (const [index, job] of jobs.entries()) await at(index, async () => checkParents(job, visible))
       return await insertJobs(database, tx, jobs, this.#viewer)
     }
     const ids = await database.write(work, { alone: jobs.length > 1 })

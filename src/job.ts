@@ -10,7 +10,7 @@ import { JobPicture } from './job-picture.js'
 import { listLogs, readLog } from './logs.js'
 import { check, FIELDS } from './options.js'
 import { partsSchema, setParts, setStatus } from './own-status.js'
-import { checkNewParents, checkParents } from './parents.js'
+import { checkNewParents, checkParents, visibleParents } from './parents.js'
 import { listResults, type ResultFile, resultPath } from './results.js'
 import { hasFailed } from './status.js'
 import { insertAudit } from './store/audit.js'
@@ -34,7 +34,15 @@ import {
   type WholeJob,
 } from './store/jobs.js'
 import { findJobs } from './store/list.js'
-import { checkWait, endings, isTimeout, pollAgain, type StatusAnswer, type WaitOptions, waitFields } from './wait.js'
+import {
+  checkWait,
+  endings,
+  isTimeout,
+  pollAgain,
+  type StatusAnswer,
+  type WaitOptions,
+  waitFields,
+} from './waiting/wait.js'
 
 /**
  * One job. A picture of its row: `refresh()` takes a new one. Reading a property never does I/O; what asks something of the
@@ -55,7 +63,7 @@ export class Job extends JobPicture {
     if (this.unsaved) {
       const job = { ...this.unsaved, ...pending } as NewJob & typeof pending
       const [id] = await this.core.database.write(async (tx) => {
-        await checkParents(this.core, this.viewer, tx, job)
+        checkParents(job, await visibleParents(this.core, this.viewer, tx, job.app, job.parents))
         const ids = await insertJobs(this.core.database, tx, [job], this.viewer)
         const { statusMessage, progress } = pending
         if (statusMessage !== undefined || progress !== undefined)

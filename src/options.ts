@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
-import { type JobOptions, RESERVED_OPTIONS } from './adapter.js'
+import { RESERVED_OPTIONS } from './adapter.js'
 import { TelestoError } from './errors.js'
 import { checkGraph } from './graph.js'
+import type { JobOptions } from './job-options.js'
 import { firstIssue, type JobType, type Registry } from './registry.js'
 
 const CONTROL = /\p{Cc}/u

@@ -11,27 +11,44 @@ type Reader = Pick<Transaction, 'all'>
 /** So many ids in one statement. */
 const CHUNK = 500
 
+/** Those of these jobs that are in the app, and that whoever asks sees. */
+export const visibleParents = async (
+  core: Pick<Core, 'access' | 'database'>,
+  viewer: Viewer,
+  reader: Reader,
+  app: string,
+  ids: Iterable<number>,
+): Promise<ReadonlySet<number>> => {
+  const wanted = [...new Set(ids)]
+  const found = new Set<number>()
+  const page = { order: 'id', descending: false, offset: 0, limit: null } as const
+  for (let start = 0; start < wanted.length; start += CHUNK) {
+    const where = visibleTo(core, viewer, [{ id: wanted.slice(start, start + CHUNK), app }])
+    if (where) for (const id of await findJobIds(reader, where, page)) found.add(id)
+  }
+  return found
+}
+
 /**
  * A job may wait for parents if a scheduler runs it (`invalid`); they are jobs of its app that whoever names them sees
  * (`unknown_parent`).
  */
-export const checkParents = async (
-  core: Pick<Core, 'access' | 'database'>,
-  viewer: Viewer,
-  reader: Reader,
-  job: Pick<NewJob, 'app' | 'jobType' | 'needsScheduler' | 'parents' | 'after'>,
-): Promise<void> => {
-  const { app, parents, after } = job
-  if (!job.needsScheduler && parents.length + after.length > 0) {
-    throw new TelestoError('invalid', `This ${job.jobType} job runs on no scheduler, so it cannot wait for parents.`, {
+export const checkParents = (
+  {
+    app,
+    jobType,
+    needsScheduler,
+    parents,
+    after,
+  }: Pick<NewJob, 'app' | 'jobType' | 'needsScheduler' | 'parents' | 'after'>,
+  visible: ReadonlySet<number>,
+): void => {
+  if (!needsScheduler && parents.length + after.length > 0) {
+    throw new TelestoError('invalid', `This ${jobType} job runs on no scheduler, so it cannot wait for parents.`, {
       field: parents.length > 0 ? 'parents' : 'after',
     })
   }
-  if (parents.length === 0) return
-  const where = visibleTo(core, viewer, [{ id: parents, app }])
-  const page = { order: 'id', descending: false, offset: 0, limit: null } as const
-  const found = new Set(where ? await findJobIds(reader, where, page) : [])
-  const missing = parents.find((id) => !found.has(id))
+  const missing = parents.find((id) => !visible.has(id))
   if (missing === undefined) return
   throw new TelestoError('unknown_parent', `There is no job ${missing} in the app ${app} to wait for.`, {
     field: 'parents',
@@ -67,7 +84,7 @@ export const checkNewParents = async (
   const cycle = await findCycle(tx, row.id, added)
   if (cycle) throw inCircle(`Job ${row.id} would wait for itself: ${pathOf(cycle)}.`, 'parents')
   const wanted = { app: row.app, jobType: row.jobType, needsScheduler: row.needsScheduler === 1, after: [] }
-  await checkParents(core, viewer, tx, { ...wanted, parents: added })
+  checkParents({ ...wanted, parents: added }, await visibleParents(core, viewer, tx, row.app, added))
 }
 
 const inCircle = (message: string, field: string): TelestoError =>

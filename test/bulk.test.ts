@@ -53,8 +53,11 @@ describe('what is done to many jobs', () => {
     const { app, during } = counting(one.core)
     const cost = async (count: number) => {
       const query = app.query().filter({ name: Array.from({ length: count }, (_, index) => `run ${index}`) })
+      const { id } = await app.createJob({ name: 'parent', user: 'ann', jobType: 'SCRIPTED', scheduler: one.scheduler })
+      const children = many(one, count).map((job) => ({ ...job, name: `child ${job.name}`, parents: [id] }))
       return {
         create: await during(async () => await app.bulkCreate(many(one, count))),
+        createChildren: await during(async () => await app.bulkCreate(children)),
         update: await during(async () => await query.update({ description: 'd', tags: { basin: 'blue' } })),
         execute: await during(async () => await query.execute()),
         stop: await during(async () => await query.stop()),

@@ -4,7 +4,7 @@
 import { accessSync, constants, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { TaskContext } from '../../src/adapter.js'
+import type { TaskContext } from '../../src/task.js'
 import type { TaskOrder, Told } from './task.js'
 
 /** What is told more often than this, in milliseconds, is told together. */

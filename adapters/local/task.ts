@@ -1,6 +1,7 @@
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type JobRef, MAX_RESULT_BYTES, SchedulerError, type SubmitRequest, type Transport } from '../../src/adapter.js'
+import { type JobRef, SchedulerError, type SubmitRequest, type Transport } from '../../src/adapter.js'
+import { MAX_RESULT_BYTES } from '../../src/task.js'
 import { type Place, placeOf } from './facts.js'
 
 /** What the runner is to do; a file, because an input has no place in argv. */

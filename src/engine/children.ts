@@ -1,5 +1,5 @@
-import type { OnParentFailure } from '../adapter.js'
 import type { Core } from '../core.js'
+import type { OnParentFailure } from '../job-options.js'
 import { completeSql, settledSql } from '../status.js'
 import { nowIn, type Transaction } from '../store/database.js'
 import { insertEvents } from '../store/events.js'

@@ -1,4 +1,4 @@
-import type { OnParentFailure } from '../adapter.js'
+import type { OnParentFailure } from '../job-options.js'
 import type { StatusClass, StatusCode } from '../status.js'
 import { type Doer, insertAudit } from './audit.js'
 import { type Database, nowIn, type Transaction, type Value } from './database.js'

@@ -4,8 +4,9 @@ import { SchedulerError } from '../../src/adapter.js'
 import type { ResultsContext } from '../../src/engine/collect.js'
 import type { Job } from '../../src/job.js'
 import type { ProcessResults } from '../../src/processing.js'
-import { type Portal, type PortalOptions, portal } from './portal.js'
-import { held } from './scripted-adapter.js'
+import { ManualClock } from './manual-clock.js'
+import { freshDirectory, type Portal, type PortalOptions, portal } from './portal.js'
+import { held, scriptedSystem } from './scripted-adapter.js'
 
 const MINUTE = 60_000
 
@@ -348,4 +349,31 @@ test('A result that cannot be asked for is asked again; one that can never be st
     await p.pass(15_000)
     expect([await p.status(job), await stored(p)]).toEqual(['Complete', '"short"'])
   }
+})
+
+test('Of two engines that find results to collect at once, one processes them', async () => {
+  const clock = new ManualClock()
+  const system = scriptedSystem(() => clock.monotonic())
+  const processed: string[] = []
+  const both = (name: string): PortalOptions => ({
+    clock,
+    system,
+    processResults: {
+      async read() {
+        processed.push(name)
+        await clock.sleep(10_000)
+      },
+    },
+  })
+  const directory = await freshDirectory()
+  const one = await portal({ ...both('one'), directory, limits: { pollSeconds: 5 } })
+  const two = await portal({ ...both('two'), directory })
+  const jobs = [await one.accepted({ processResults: 'read' }), await one.accepted({ processResults: 'read' })]
+  system.all({ state: 'succeeded', exitCode: 0 })
+  for (let second = 0; second < 60; second++) {
+    clock.advance(1000)
+    await Promise.all([one.settled(), two.settled()])
+  }
+  expect(await Promise.all(jobs.map(one.status))).toEqual(['Complete', 'Complete'])
+  expect(processed).toHaveLength(2)
 })

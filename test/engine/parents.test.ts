@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { local } from '../../adapters/local.js'
-import type { OnParentFailure } from '../../src/adapter.js'
 import type { Job } from '../../src/job.js'
 import { JobManager } from '../../src/job-manager.js'
+import type { OnParentFailure } from '../../src/job-options.js'
 import { portal } from './portal.js'
 
 const MINUTE = 60_000

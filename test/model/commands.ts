@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { OnParentFailure } from '../../src/adapter.js'
+import type { OnParentFailure } from '../../src/job-options.js'
 import { ACTIONS, type Action, type Results } from './model.ts'
 import { OUTAGES, type OutageKind } from './outages.ts'
 import type { Method } from './world.ts'

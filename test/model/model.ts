@@ -1,4 +1,4 @@
-import type { OnParentFailure } from '../../src/adapter.js'
+import type { OnParentFailure } from '../../src/job-options.js'
 import type { StatusName } from '../../src/status.js'
 import type { Said, Word } from './world.ts'
 

@@ -17,9 +17,17 @@ describe('the page of jobs', () => {
     expect(row).toContain('first run')
     expect(row).toContain('basin: nile')
     expect(row).toMatch(/data-status="PEN"><span class="dot" aria-hidden="true"><\/span>Pending/)
-    expect(row).toMatch(/<time datetime="[^"]+Z">\d{4}-\d\d-\d\d \d\d:\d\d UTC<\/time>/)
     expect(row).toContain(`<form method="post" action="/telesto/jobs/${job.id}/execute"`)
     expect(row).not.toContain('/stop"')
+  })
+
+  it('writes a time in ISO 8601 and UTC, for the browser to put into words', async () => {
+    const portal = await startPortal()
+    const job = await portal.basic('first run')
+    const row = partOf((await portal.page('/jobs')).html, `job-${job.id}`)
+    const [, iso, text] = /<time datetime="([^"]+)">([^<]+)<\/time>/.exec(row) ?? []
+    expect(iso).toBe(job.creationTime?.toISOString())
+    expect(text).toBe(`${iso?.slice(0, 16).replace('T', ' ')} UTC`)
   })
 
   it('without a job tells a newcomer what to do; without a match, how to see more', async () => {

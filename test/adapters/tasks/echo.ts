@@ -1,4 +1,4 @@
-import type { TaskContext } from '../../../src/adapter.js'
+import type { TaskContext } from '../../../src/task.js'
 
 /** Its input, as it came. */
 export const run = (input: unknown, task: TaskContext): unknown => {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TaskContext } from '../../../src/adapter.js'
+import type { TaskContext } from '../../../src/task.js'
 
 class Basin {
   name = 'nile'

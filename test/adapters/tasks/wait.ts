@@ -1,7 +1,7 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { TaskContext } from '../../../src/adapter.js'
+import type { TaskContext } from '../../../src/task.js'
 
 /** Runs until the file `go` is there, or until it is asked to stop; then it tidies up. Without its directory nobody wants it. */
 export const run = async (_input: unknown, task: TaskContext): Promise<{ readonly waited: true }> => {

@@ -1,6 +1,6 @@
-import type { Clock } from './clock.js'
-import { TelestoError } from './errors.js'
-import type { Database } from './store/database.js'
+import type { Clock } from '../clock.js'
+import { TelestoError } from '../errors.js'
+import type { Database } from '../store/database.js'
 
 /** All who wait for an answered poll in this process. They share the look at the polls of other processes. */
 export interface Polled {

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import type { Viewer } from './access.js'
-import type { Core } from './core.js'
-import { TelestoError } from './errors.js'
-import { check } from './options.js'
-import { isActive } from './status.js'
-import type { JobRow } from './store/jobs.js'
+import type { Viewer } from '../access.js'
+import type { Core } from '../core.js'
+import { TelestoError } from '../errors.js'
+import { check } from '../options.js'
+import { isActive } from '../status.js'
+import type { JobRow } from '../store/jobs.js'
 import type { Ending } from './waiting.js'
 
 /** How long, and until when, something is waited for. */

@@ -1,0 +1,66 @@
+// What createJob accepts, from the adapters passed to createTelesto.
+
+import type { z } from 'zod'
+import type { Adapter } from './adapter.js'
+
+/**
+ * 'abort': the job is Aborted with the cause "dependency". 'wait': it waits until the parent was resubmitted and is Complete.
+ * 'run': it runs once all parents have ended, however.
+ */
+export type OnParentFailure = 'abort' | 'wait' | 'run'
+
+/** Options of every job, whatever its type. An adapter's spec may not use these names. */
+export interface JobOptions {
+  readonly name: string
+  readonly user: string
+  readonly description?: string
+  /** One group or many, of 1 to 255 characters each. */
+  readonly groups?: string | readonly string[]
+  /** The name of a scheduler setting of the app, or a record given by `getScheduler`. */
+  readonly scheduler?: string | { readonly id: number; readonly name: string }
+  readonly extendedProperties?: Readonly<Record<string, unknown>>
+  readonly processResults?: string
+  /** Jobs of the same app, of any type, that must be Complete first. */
+  readonly parents?: readonly number[]
+  /** What becomes of this job when its parents have ended and one of them is not Complete. Default: 'abort'. */
+  readonly onParentFailure?: OnParentFailure
+  readonly tags?: Readonly<Record<string, string>>
+  /** The directory in which the job's attempts get theirs; absolute, inside the app's roots. Default: one for each user. */
+  readonly workspace?: string
+}
+
+/** The module of a task (a file: URL), or that and a zod schema of its input. What the schema puts out must be JSON: it is stored. */
+export type TaskDeclaration = URL | { readonly module: URL; readonly input: z.ZodType }
+export type Tasks = Readonly<Record<string, TaskDeclaration>>
+
+/** How a job names one of these tasks. */
+type TaskOptions<T extends Tasks> = {
+  [N in keyof T & string]: { readonly task: N } & (T[N] extends {
+    readonly input: infer I extends z.ZodType
+  }
+    ? undefined extends z.input<I>
+      ? { readonly input?: z.input<I> }
+      : { readonly input: z.input<I> }
+    : { readonly input?: unknown })
+}[keyof T & string]
+type WithTasks<Options, T extends Tasks> = 'task' extends keyof Options
+  ? Omit<Options, 'task' | 'input'> & ({ readonly task?: undefined; readonly input?: undefined } | TaskOptions<T>)
+  : Options
+
+type SpecOf<A> = A extends Adapter<string, z.ZodType, infer S> ? S : never
+type OptionsOf<S, T extends Tasks> = {
+  [J in keyof S & string]: JobOptions & { readonly jobType: J } & (S[J] extends z.ZodType
+      ? WithTasks<z.input<S[J]>, T>
+      : never)
+}[keyof S & string]
+/**
+ * The union over all job types of the adapters: `jobType` decides which options are legal. Where the app's tasks are known,
+ * `task` decides what `input` may be.
+ */
+export type CreateJobOptions<A extends readonly Adapter[], T extends Tasks = Tasks> = {
+  [K in keyof A]: OptionsOf<SpecOf<A[K]>, T>
+}[number]
+/** A job among many that bulkCreate makes. `after`: places in the same array of jobs that are its parents too. */
+export type BulkJobOptions<A extends readonly Adapter[], T extends Tasks = Tasks> = CreateJobOptions<A, T> & {
+  readonly after?: readonly number[]
+}

@@ -1,0 +1,121 @@
+/** Another text in a file of the sources, in the place of one that stands there exactly once. */
+export interface Replacement {
+  readonly file: string
+  readonly text: string
+  readonly by: string
+}
+
+/** A defect of Tethys (its number in docs/tethys.md), the test that shows it absent here, and the change that would bring it. */
+export interface Defect {
+  readonly id: string
+  /** What Telesto does instead. */
+  readonly instead: string
+  readonly file: string
+  /** The name of the test, or its beginning. */
+  readonly test: string
+  readonly change: readonly Replacement[]
+}
+
+export const DEFECTS: readonly Defect[] = [
+  {
+    id: 'W2',
+    instead: 'an outage of the scheduler ends no job',
+    file: 'test/engine/outages.test.ts',
+    test: 'An adapter whose status throws for 10 minutes of injected time',
+    change: [
+      {
+        file: 'src/engine/poll.ts',
+        text: "observations: observations.filter((one) => one.report !== 'gap'), askedAt, error",
+        by: "observations: jobs.map((job) => ({ job, asked, report: { state: 'failed' as const } })), askedAt, error",
+      },
+    ],
+  },
+  {
+    id: 'W3',
+    instead: 'results that cannot be fetched are fetched again; meanwhile the job is not complete',
+    file: 'test/engine/collect.test.ts',
+    test: 'A fetch that fails, hangs or writes outside the directory is a failed try',
+    change: [
+      {
+        file: 'src/engine/collect.ts',
+        text: 'await failedOnce(core, job, error instanceof Error ? error.message : String(error), final)',
+        by: 'await complete(core, job, null, async () => { void final })',
+      },
+    ],
+  },
+  {
+    id: 'W6',
+    instead: 'the results of a job are processed by one process at a time',
+    file: 'test/engine/collect.test.ts',
+    test: 'Of two engines that find results to collect at once, one processes them',
+    change: [
+      { file: 'src/engine/due.ts', text: 'AND a.collect_until <= $' + '{now} ', by: '' },
+      { file: 'src/engine/lease.ts', text: 'AND $' + '{place.until} <= $' + '{database.now()}`', by: '`' },
+    ],
+  },
+  {
+    id: 'W18',
+    instead: '{id} in a name is replaced once, before anything is made of the name',
+    file: 'test/create-job.test.ts',
+    test: '{id} in a name is replaced by the id as plain text',
+    change: [{ file: 'src/store/jobs.ts', text: ".name.includes('{id}')", by: ".name.includes('{never}')" }],
+  },
+  {
+    id: 'W24',
+    instead: 'one group or many are taken, and a job of two of them is listed once',
+    file: 'test/create-job.test.ts',
+    test: 'groups: one group',
+    change: [
+      { file: 'src/options.ts', text: 'line(255).transform((group) => [group])', by: 'z.array(line(255)).max(0)' },
+    ],
+  },
+  {
+    id: 'W28',
+    instead: 'a job is cancelled before it is deleted, wherever it runs',
+    file: 'test/engine/delete.test.ts',
+    test: 'Delete hides the job at once; then it is cancelled',
+    change: [{ file: 'src/engine/orders.ts', text: "await repeat(work, 'cancel', plan.cancel)", by: '' }],
+  },
+  {
+    id: 'W29',
+    instead: 'cleaning up is repeated until it is done, whatever the scheduler knows of the job',
+    file: 'test/engine/delete.test.ts',
+    test: 'Cleaning up that fails for one job is repeated for that one alone',
+    change: [
+      {
+        file: 'src/engine/orders.ts',
+        text: "if (answer === 'ok')\n        await tx.run(`DELETE",
+        by: 'if (answer !== undefined)\n        await tx.run(`DELETE',
+      },
+    ],
+  },
+  {
+    id: 'W30',
+    instead: 'a time is written in ISO 8601 and UTC, and the browser puts it into words',
+    file: 'test/web/pages.test.ts',
+    test: 'writes a time in ISO 8601 and UTC',
+    change: [
+      { file: 'src/web/pages/time.tsx', text: 'dateTime={iso}', by: "dateTime={new Date(at).toLocaleString('en-US')}" },
+    ],
+  },
+  {
+    id: 'W31',
+    instead: 'a job that is no longer mentioned keeps its status, and is lost only after 3 answers over 2 minutes',
+    file: 'test/engine/gaps.test.ts',
+    test: 'A job that is not mentioned is unchanged until 3 answered polls over 2 minutes or more',
+    change: [
+      {
+        file: 'src/engine/poll.ts',
+        text: "report: reports.get(job.token) ?? 'gap' }))",
+        by: "report: reports.get(job.token) ?? { state: 'queued' as const } }))",
+      },
+    ],
+  },
+  {
+    id: 'X8',
+    instead: 'no word of a command means anything but itself to the shell of the target',
+    file: 'test/transport/quote.test.ts',
+    test: 'a real shell gives every word back byte for byte',
+    change: [{ file: 'src/transport/quote.ts', text: 'text.replaceAll("\'", "\'\\\\\'\'")', by: 'text' }],
+  },
+]
