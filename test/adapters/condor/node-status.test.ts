@@ -118,7 +118,7 @@ const fresh: Situation = {
   gapSince: null,
 }
 const whole = (dagman: JobReport, name: string, jobs: readonly NodeJob[] = [], errors = '') => {
-  const report = workflowReport(dagman, partsOf(name, jobs), errors)
+  const report = workflowReport(dagman, { parts: partsOf(name, jobs), errors })
   return { report, status: decide(fresh, report, 1).status }
 }
 
@@ -127,7 +127,7 @@ describe('a workflow as a whole', () => {
     const { report, status } = whole({ state: 'running' }, 'running')
     expect(status).toBe('RUN')
     expect(report.parts).toHaveLength(4)
-    expect(workflowReport({ state: 'queued' }, undefined, '')).toEqual({ state: 'queued' })
+    expect(workflowReport({ state: 'queued' }, { parts: undefined, errors: '' })).toEqual({ state: 'queued' })
   })
   test('is held up where nothing can go on before a node is released', () => {
     const held = [{ node: 'B', state: 'held', message: 'no such file' }] as const
