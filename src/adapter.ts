@@ -168,6 +168,26 @@ export interface Scheduler<R = SubmitRequest> {
   ): Promise<readonly { readonly label: string; readonly value: string; readonly href?: string }[]>
 }
 
+/** A value of an attribute, as JSON. undefined: none. */
+export type AttributeValue =
+  | string
+  | number
+  | boolean
+  | readonly string[]
+  | Readonly<Record<string, string>>
+  | undefined
+
+/**
+ * The attributes of a job type: parts of its options, by the names that its scheduler's users know. Pure. A spec is what the
+ * schema of the type put out.
+ */
+export interface SpecAttributes {
+  /** As it was given, or as a template gives it. */
+  get(spec: unknown, name: string): AttributeValue
+  /** The options with this value in place of any other under that name; the schema then checks them. */
+  set(spec: unknown, name: string, value: AttributeValue): unknown
+}
+
 /** What a new record of the adapter starts with; an administrator may change each. */
 export interface AdapterDefaults {
   /** Seconds between two polls of a record with active jobs. */
@@ -197,6 +217,8 @@ export interface Adapter<Type extends string = string, C extends z.ZodType = z.Z
   readonly specs: S
   /** Other names under which a job type is accepted: { CONDORJOB: 'CONDOR' }. Resolved before anything is stored. */
   readonly aliases?: Readonly<Record<string, keyof S & string>>
+  /** For job types of which `job.getAttribute(name)` and `job.setAttribute(name, value)` can be asked. */
+  readonly attributes?: Readonly<Record<string, SpecAttributes>>
   readonly defaults: AdapterDefaults
   /**
    * Set by an adapter that runs jobs on the machine of the process itself. Its records belong to the machine that made
@@ -247,6 +269,10 @@ export const defineAdapter = <const Type extends string, C extends z.ZodType, S 
     const fields = Object.keys((schema as { readonly shape?: object }).shape ?? {})
     const reserved = fields.find((field) => RESERVED_OPTIONS.includes(field))
     if (reserved) throw new Error(`The spec of ${jobType} has an option ${reserved}, which every job has already.`)
+  }
+  for (const jobType of Object.keys(adapter.attributes ?? {})) {
+    if (!Object.hasOwn(adapter.specs, jobType))
+      throw new Error(`There are attributes of ${jobType}, which is no job type of ${adapter.type}.`)
   }
   for (const [alias, jobType] of Object.entries(adapter.aliases ?? {})) {
     if (!Object.hasOwn(adapter.specs, jobType))

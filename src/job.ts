@@ -6,7 +6,7 @@ import type { ToldPart } from './engine/parts.js'
 import { TelestoError } from './errors.js'
 import { type GraphPart, graphOf } from './graph.js'
 import { type HistoryEntry, type HistoryPage, historyEntry, historyPage } from './job-history.js'
-import { JobPicture } from './job-picture.js'
+import { JobPicture, refuseExecuted } from './job-picture.js'
 import { listLogs, readLog } from './logs.js'
 import { check, FIELDS } from './options.js'
 import { partsSchema, setParts, setStatus } from './own-status.js'
@@ -76,6 +76,7 @@ export class Job extends JobPicture {
       this.#demand('edit')
       await this.core.database.write(async (tx) => {
         const row = await this.#current(tx)
+        if (pending.spec !== undefined) refuseExecuted(row)
         if (pending.parents) await checkNewParents(this.core, this.viewer, tx, row, pending.parents as number[])
         await updateFields(tx, [row.id], pending)
         const now = await nowIn(this.core.database, tx)
@@ -307,6 +308,7 @@ export class Job extends JobPicture {
     if (!whole) throw new TelestoError('not_found', `There is no job ${id}.`, { field: 'id' })
     this.whole = whole
     this.edited.clear()
+    this.editedSpec = undefined
     this.extended = undefined
   }
 
@@ -340,6 +342,7 @@ export const updateFields = async (
     statusMessage: 'status_message',
     progress: 'progress',
     onParentFailure: 'on_parent_failure',
+    spec: 'spec',
     extendedProperties: 'extended_properties',
   }
   const sets = Object.entries(columns).filter(([field]) => pending[field] !== undefined)
