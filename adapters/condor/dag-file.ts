@@ -4,7 +4,7 @@ import { classAdText, literalName } from './arguments.js'
 import { givenBy } from './given.js'
 import { REPORT_FILE } from './report-file.js'
 import type { CondorSpec } from './spec.js'
-import { describe, type JobPlace, serialize } from './submit-description.js'
+import { describe, EVENTS_FILE, type JobPlace, serialize } from './submit-description.js'
 import { abortCode, type CondorWorkflowSpec, type WorkflowNode } from './workflow-spec.js'
 
 /** Where DAGMan's own files are, below the directory of the attempt. */
@@ -13,6 +13,10 @@ export const DAG_FILE = `${DAG_FOLDER}/workflow.dag`
 export const DAG_CONFIG = `${DAG_FOLDER}/dagman.config`
 export const NODE_STATUS = `${DAG_FOLDER}/node.status`
 export const JOBSTATE = `${DAG_FOLDER}/jobstate.log`
+/** What the nodes write: JSON of NodeLog[]. */
+export const LOGS_FILE = `${DAG_FOLDER}/logs.json`
+/** A log of a node: its name, and the path below the directory of the attempt, in which `*` is what HTCondor alone works out. */
+export type NodeLog = readonly [node: string, name: string, path: string]
 
 /** A file of a node; numbered, because no name is made a path. */
 export const nodeFile = (place: number, ending: string): string => `${DAG_FOLDER}/${place}.${ending}`
@@ -98,17 +102,16 @@ export const dagFile = (spec: CondorWorkflowSpec): string =>
  * The arguments of condor_submit_dag, each one line, to be run in the directory of the attempt. HTCondor starts a DAGMan again that
  * exits with more than 2: also where the workflow itself says so by abortDagOn. Pure.
  */
-export const submitDagArguments = (spec: CondorWorkflowSpec, place: JobPlace): string[] => {
-  const attributes = [['TelestoToken', place.token] as const, ['TelestoBatch', place.batch] as const]
+export const submitDagArguments = (spec: CondorWorkflowSpec): string[] => {
   const codes = new Set(spec.nodes.map(abortCode).filter((code) => code !== undefined && code > 2))
-  const append = (line: string): string[] => ['-append', line]
+  const ends = [EXITS, ...[...codes].map((code) => `ExitCode =?= ${code}`)].join(' || ')
   return [
     // What an earlier try under another token left is not in the way.
     '-update_submit',
-    ...attributes.flatMap(([name, value]) => (value === undefined ? [] : append(`MY.${name} = ${classAdText(value)}`))),
-    ...(codes.size === 0
-      ? []
-      : append(`on_exit_remove = ${EXITS} || ${[...codes].map((code) => `ExitCode =?= ${code}`).join(' || ')}`)),
+    // What an attempt before it had done is told in a rescue file.
+    ...['-autorescue', '1'],
+    ...['-append', `log = ${EVENTS_FILE}`],
+    ...(codes.size === 0 ? [] : ['-append', `on_exit_remove = ${ends}`]),
     DAG_FILE,
   ]
 }
@@ -144,8 +147,35 @@ const nodeJob = (node: WorkflowNode, job: CondorSpec, at: number, place: JobPlac
   if (!given.get('log')) commands.set('log', own('log'))
   for (const name of ['dagman_log', 'MY.TelestoToken', 'MY.TelestoBatch', 'MY.JobBatchName']) commands.delete(name)
   commands.set('MY.TelestoWorkflow', classAdText(place.token))
-  return { text: serialize({ ...described, commands }), folders: described.folders }
+  return {
+    text: serialize({ ...described, commands }),
+    folders: described.folders,
+    logs: logsOf(node.name, commands, job.numJobs, place.directory),
+  }
 }
+
+const LOGS = [
+  ['out', 'output'],
+  ['err', 'error'],
+  ['log', 'log'],
+] as const
+
+/** One for each proc, where they differ. */
+const logsOf = (node: string, commands: ReadonlyMap<string, string>, count: number, directory: string): NodeLog[] =>
+  LOGS.flatMap(([name, command]) => {
+    const path = posix.resolve(commands.get('initialdir') ?? '/', commands.get(command) ?? '')
+    const relative = posix.relative(literalName(directory), path)
+    const procs =
+      count > 1 && /\$\(step\)/i.test(relative) ? Array.from({ length: count }, (_, proc) => proc) : [undefined]
+    return procs.map((proc): NodeLog => {
+      const own = proc === undefined ? relative : relative.replaceAll(/\$\(step\)/gi, `${proc}`)
+      return [
+        node,
+        proc === undefined ? name : `${proc}.${name}`,
+        own.replaceAll(/\$\(DOLLAR\)/gi, '$').replaceAll(/\$\([^)]*\)/g, '*'),
+      ]
+    })
+  })
 
 /**
  * All texts that DAGMan needs beside the inputs, by their paths below the directory of the attempt. `folders` must be there
@@ -160,6 +190,7 @@ export const workflowFiles = (
     [NODE_STATUS, firstStatus(spec)],
   ])
   const folders = new Set<string>()
+  const logs: NodeLog[] = []
   if (typeof spec.config === 'object') files.set(DAG_CONFIG, configText(spec.config))
   for (const [at, node] of spec.nodes.entries()) {
     if (node.dir !== undefined) folders.add(posix.normalize(node.dir))
@@ -167,12 +198,18 @@ export const workflowFiles = (
       const job = nodeJob(node, node.job, at, place)
       files.set(nodeFile(at, 'sub'), job.text)
       for (const folder of job.folders) folders.add(folder)
+      logs.push(...job.logs)
     }
     const { preScript, preScriptArgs = [], postScript, postScriptArgs = [] } = node
-    if (preScript !== undefined) files.set(nodeFile(at, 'pre'), scriptText(preScript, preScriptArgs, at, 'PRE', place))
-    if (postScript !== undefined)
-      files.set(nodeFile(at, 'post'), scriptText(postScript, postScriptArgs, at, 'POST', place))
+    const scripts = [['PRE', preScript, preScriptArgs] as const, ['POST', postScript, postScriptArgs] as const]
+    for (const [when, script, args] of scripts) {
+      if (script === undefined) continue
+      const ending = when.toLowerCase()
+      files.set(nodeFile(at, ending), scriptText(script, args, at, when, place))
+      logs.push([node.name, `${ending}.log`, nodeFile(at, `${ending}.log`)])
+    }
   }
+  files.set(LOGS_FILE, JSON.stringify(logs))
   return { files, folders: [...folders] }
 }
 

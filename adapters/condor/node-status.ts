@@ -195,11 +195,16 @@ const settled = (parts: readonly JobPart[]): JobPart[] =>
       : { ...part, state: 'cancelled', message: 'It was not run: the workflow ended before.' },
   )
 
-/**
- * What a workflow is: DAGMan's own job, as `dagman` reports it, and its nodes. `errors` are DAGMan's last words, for a DAG that
- * failed without a node that did. Pure.
- */
-export const workflowReport = (dagman: JobReport, parts: readonly JobPart[] | undefined, errors: string): JobReport => {
+/** What DAGMan wrote of a workflow. */
+export interface NodeFacts {
+  /** undefined: nothing, or not all of it. */
+  readonly parts: readonly JobPart[] | undefined
+  /** Its last words of what went wrong. */
+  readonly errors: string
+}
+
+/** What a workflow is: DAGMan's own job, as `dagman` reports it, and its nodes. Pure. */
+export const workflowReport = (dagman: JobReport, { parts, errors }: NodeFacts): JobReport => {
   const { state } = dagman
   if (state !== undefined && FINAL.has(state)) {
     const ended = parts && settled(parts)
@@ -219,7 +224,7 @@ export const workflowReport = (dagman: JobReport, parts: readonly JobPart[] | un
 
 const whyFailed = (parts: readonly JobPart[], errors: string): string | undefined => {
   const [first, ...others] = parts.filter(({ state }) => state === 'failed')
-  if (!first) return errors === '' ? undefined : `DAGMan: ${errors}`
+  if (!first) return errors === '' ? undefined : `DAGMan: ${errors.replaceAll(/\s*\n\s*/g, ' ')}`
   const more = others.length === 0 ? '' : ` ${others.length} more failed.`
   // Why a job could not be submitted DAGMan tells in its log alone.
   const submit = /submit failed/i.test(first.message ?? '') && /submit error: .*/.exec(errors)

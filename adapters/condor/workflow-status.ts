@@ -1,7 +1,8 @@
-import type { JobPart, JobRef } from '../../src/adapter.js'
+import type { JobRef } from '../../src/adapter.js'
 import { DAG_FOLDER, JOBSTATE, NODE_STATUS } from './dag-file.js'
-import { type NodeJob, nodeParts, parseJobstate, parseNodeStatus } from './node-status.js'
 import { procsOf } from './native-id.js'
+import { type NodeFacts, type NodeJob, nodeParts, parseJobstate, parseNodeStatus } from './node-status.js'
+import { placeOf } from './place.js'
 import { sectionOf, type Told } from './remote.js'
 import { type Ad, reportOf } from './report.js'
 
@@ -31,20 +32,21 @@ workflow() {
     grep -v -e '= "";' -e ' = 0;$' -e 'Type = "DagStatus"' | head -c ${MAX_STATUS_BYTES} | part "nodes $1"
   [ ! -e "$2/${JOBSTATE}" ] || tail -c ${MAX_JOBSTATE_BYTES} "$2/${JOBSTATE}" | part "jobstate $1"
   [ -z "$3" ] || tail -n 400 "$dag/workflow.dag.dagman.out" 2>/dev/null |
-    sed -n '/ERROR\\|submit error/s|^[0-9/]* [0-9:]* [. ]*||p' | tail -n 3 | cut -c 1-500 | part "errors $1"
+    sed -n '/ERROR:\\|submit error/s|^[0-9/]* [0-9:]* [. ]*||p' | tail -n 3 | cut -c 1-500 | part "errors $1"
 }
 `
 
-/** What the scripts told of one workflow beside DAGMan's own job. */
-export interface WorkflowFacts {
-  /** undefined: nothing, or not all of it. */
-  readonly parts: readonly JobPart[] | undefined
-  /** DAGMan's last words of what went wrong. */
-  readonly errors: string
-}
+export const isWorkflow = ({ jobType }: Pick<JobRef, 'jobType'>): boolean => jobType === 'CONDORWORKFLOW'
+
+/** The workflows of a question, as the scripts read them. */
+export const workflowLines = (jobs: readonly JobRef[]): string =>
+  jobs
+    .filter(isWorkflow)
+    .map((job) => `${job.token}\t${placeOf(job).workdir}\n`)
+    .join('')
 
 /** Pure. `ads` are those of the answer; the jobs of nodes are known by their DAGManJobId and DAGNodeName. */
-export const workflowFacts = (told: Told, job: Pick<JobRef, 'token' | 'nativeId'>, ads: readonly Ad[]): WorkflowFacts => {
+export const workflowFacts = (told: Told, job: Pick<JobRef, 'token' | 'nativeId'>, ads: readonly Ad[]): NodeFacts => {
   const cluster = procsOf(job.nativeId)?.cluster
   const jobs = ads.flatMap((ad): NodeJob[] => {
     if (ad.past || ad.DAGManJobId !== cluster || ad.DAGNodeName === undefined) return []
@@ -54,6 +56,8 @@ export const workflowFacts = (told: Told, job: Pick<JobRef, 'token' | 'nativeId'
   const section = (title: string) => sectionOf(told, `${title} ${job.token}`)
   return {
     parts: nodeParts(parseNodeStatus(section('nodes')), parseJobstate(section('jobstate')), jobs),
-    errors: section('errors').trim().replaceAll(/\s*\n\s*/g, ' '),
+    errors: section('errors')
+      .trim()
+      .replaceAll(/\s*\n\s*/g, ' '),
   }
 }
