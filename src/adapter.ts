@@ -66,6 +66,12 @@ export interface JobReport extends Report {
   readonly parts?: readonly JobPart[]
 }
 
+/** A part that a spec names before anything runs, and the parts that must be done before it. */
+export interface GraphNode {
+  readonly name: string
+  readonly parents: readonly string[]
+}
+
 /** Job types and their schemas, as an adapter declares them. */
 export type Specs = Readonly<Record<string, z.ZodType>>
 
@@ -224,6 +230,11 @@ export interface Adapter<Type extends string = string, C extends z.ZodType = z.Z
    * BASIC job without a command). Absent: every job of the adapter runs on a scheduler.
    */
   needsScheduler?(jobType: string, spec: unknown): boolean
+  /**
+   * The parts that a spec names, in their order, with what each waits for: the nodes of a DAG. Pure; undefined where a type has
+   * no such thing. The core refuses a job whose parts wait for each other, and shows the graph without asking a scheduler.
+   */
+  graph?(jobType: string, spec: unknown): readonly GraphNode[] | undefined
   /**
    * The host on which the commands and files of a record are, by its configuration; undefined: this machine. Pure. Absent: this
    * machine, always. The core opens the transport, and pins the host's key.

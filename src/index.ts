@@ -10,6 +10,7 @@ export {
   defineAdapter,
   type ExecOptions,
   type ExecResult,
+  type GraphNode,
   type HandedOver,
   type JobPart,
   type JobRef,
@@ -34,6 +35,7 @@ export type { ResultsContext } from './engine/collect.js'
 export type { ToldPart } from './engine/parts.js'
 export { JobDoesNotExist, MultipleJobsReturned, TelestoError, type TelestoErrorCode } from './errors.js'
 export type { JobFilter } from './filters.js'
+export type { GraphPart } from './graph.js'
 export type { Job } from './job.js'
 export type { HistoryEntry, HistoryPage } from './job-history.js'
 export type { GetJobOptions, JobManager, ListJobsOptions } from './job-manager.js'

@@ -1,9 +1,10 @@
 import { z } from 'zod'
 import { type Action, visibleTo } from './access.js'
 import * as actions from './actions.js'
-import type { LogName, LogWindow } from './adapter.js'
+import type { GraphNode, LogName, LogWindow } from './adapter.js'
 import type { ToldPart } from './engine/parts.js'
 import { TelestoError } from './errors.js'
+import { type GraphPart, graphOf } from './graph.js'
 import { type HistoryEntry, type HistoryPage, historyEntry, historyPage } from './job-history.js'
 import { JobPicture, refuseExecuted } from './job-picture.js'
 import { listLogs, readLog } from './logs.js'
@@ -260,6 +261,15 @@ export class Job extends JobPicture {
   async parts(): Promise<readonly StoredPart[]> {
     this.#demand('read')
     return this.row.attemptId === null ? [] : await readParts(this.core.database, this.row.attemptId)
+  }
+  /** The nodes of its graph, as its spec names them: [] for a job that has none. */
+  get nodes(): readonly GraphNode[] {
+    const { jobType } = this.row
+    return this.core.registry.jobTypes.get(jobType)?.adapter.graph?.(jobType, this.spec) ?? []
+  }
+  /** The same by level, with how each node is. It is known before the job runs, and no scheduler is asked. */
+  async graph(): Promise<readonly GraphPart[]> {
+    return graphOf(this.nodes, await this.parts())
   }
 
   async #act(action: Exclude<Action, 'read' | 'edit'>, carryOut: actions.JobAction): Promise<void> {
