@@ -17,8 +17,8 @@ export interface JobRef {
   readonly nativeId: NativeId
   readonly jobType: string
   /**
-   * This attempt's own directory on the transport's machine: absolute, or (over SSH) relative to the home of the login. It does
-   * not exist before the adapter makes it.
+   * This attempt's own directory on the transport's machine: absolute, or (over SSH) relative to the home of the login, below
+   * the `directory` of `SshTarget`. It does not exist before the adapter makes it.
    */
   readonly workdir: string
 }
@@ -64,6 +64,12 @@ export interface JobReport extends Report {
   readonly statusMessage?: string
   /** DAG nodes, procs, array tasks: always the complete list, in a stable order. */
   readonly parts?: readonly JobPart[]
+}
+
+/** A part that a spec names before anything runs, and the parts that must be done before it. */
+export interface GraphNode {
+  readonly name: string
+  readonly parents: readonly string[]
 }
 
 /** Job types and their schemas, as an adapter declares them. */
@@ -145,14 +151,17 @@ export interface Scheduler<R = SubmitRequest> {
   listLogs?(job: JobRef, signal: AbortSignal): Promise<readonly LogName[]>
   /** At most `maxBytes` from offset `from`; `next` is the offset to ask for next time; `end`: nothing more will come. */
   readLog?(job: JobRef, log: LogName, from: number, maxBytes: number, signal: AbortSignal): Promise<LogWindow>
-  /** Brings the results into `into`, a directory on our machine; answers the paths written. Safe to repeat. */
+  /** Brings the results into `into`, a directory on our machine, which exists; answers the paths written. Safe to repeat. */
   fetch?(job: JobRef, into: string, signal: AbortSignal): Promise<readonly string[]>
   /**
    * The value that the job computed, as JSON; undefined where it computed none. Asked when its results are collected, perhaps
    * again. `rejected`: there is one that can never be had; any other error: it is asked again later.
    */
   result?(job: JobRef, signal: AbortSignal): Promise<unknown>
-  /** Removes what the attempt left on the target: its workdir, its pinned keys. Safe to repeat. */
+  /**
+   * Removes what the attempt left on the target: its workdir, its pinned keys. Safe to repeat. An attempt on another machine
+   * that was handed over and never accepted may have left its workdir too: its `nativeId` is ''.
+   */
   cleanUp?(jobs: readonly JobRef[], signal: AbortSignal): Promise<ReadonlyMap<Token, Answer>>
   /** The Test button. */
   ping?(signal: AbortSignal): Promise<{ readonly version?: string }>
@@ -160,6 +169,26 @@ export interface Scheduler<R = SubmitRequest> {
   info?(
     signal: AbortSignal,
   ): Promise<readonly { readonly label: string; readonly value: string; readonly href?: string }[]>
+}
+
+/** A value of an attribute, as JSON. undefined: none. */
+export type AttributeValue =
+  | string
+  | number
+  | boolean
+  | readonly string[]
+  | Readonly<Record<string, string>>
+  | undefined
+
+/**
+ * The attributes of a job type: parts of its options, by the names that its scheduler's users know. Pure. A spec is what the
+ * schema of the type put out.
+ */
+export interface SpecAttributes {
+  /** As it was given, or as a template gives it. */
+  get(spec: unknown, name: string): AttributeValue
+  /** The options with this value in place of any other under that name; the schema then checks them. */
+  set(spec: unknown, name: string, value: AttributeValue): unknown
 }
 
 /** What a new record of the adapter starts with; an administrator may change each. */
@@ -183,6 +212,11 @@ export interface Adapter<Type extends string = string, C extends z.ZodType = z.Z
   /** Fields of `config` that are encrypted at rest and never shown. Plain data: a mark inside the schema can get lost. */
   readonly secrets: readonly string[]
   /**
+   * Fields of `config` that say which scheduler it is, such as its address: they cannot change while it has active jobs. Those of
+   * `SshTarget` that do so (host, port, username, directory) are meant anyway where there is `ssh`.
+   */
+  readonly identity?: readonly string[]
+  /**
    * One schema per job type. Its input types createJob's options; its output, which must be JSON, is stored and submitted.
    *
    * An option `task` has one meaning everywhere: the name of a task that the job's app has registered, with the option `input`
@@ -191,6 +225,8 @@ export interface Adapter<Type extends string = string, C extends z.ZodType = z.Z
   readonly specs: S
   /** Other names under which a job type is accepted: { CONDORJOB: 'CONDOR' }. Resolved before anything is stored. */
   readonly aliases?: Readonly<Record<string, keyof S & string>>
+  /** For job types of which `job.getAttribute(name)` and `job.setAttribute(name, value)` can be asked. */
+  readonly attributes?: Readonly<Record<string, SpecAttributes>>
   readonly defaults: AdapterDefaults
   /**
    * Set by an adapter that runs jobs on the machine of the process itself. Its records belong to the machine that made
@@ -202,6 +238,11 @@ export interface Adapter<Type extends string = string, C extends z.ZodType = z.Z
    * BASIC job without a command). Absent: every job of the adapter runs on a scheduler.
    */
   needsScheduler?(jobType: string, spec: unknown): boolean
+  /**
+   * The parts that a spec names, in their order, with what each waits for: the nodes of a DAG. Pure; undefined where a type has
+   * no such thing. The core refuses a job whose parts wait for each other, and shows the graph without asking a scheduler.
+   */
+  graph?(jobType: string, spec: unknown): readonly GraphNode[] | undefined
   /**
    * The host on which the commands and files of a record are, by its configuration; undefined: this machine. Pure. Absent: this
    * machine, always. The core opens the transport, and pins the host's key.
@@ -236,6 +277,10 @@ export const defineAdapter = <const Type extends string, C extends z.ZodType, S 
     const fields = Object.keys((schema as { readonly shape?: object }).shape ?? {})
     const reserved = fields.find((field) => RESERVED_OPTIONS.includes(field))
     if (reserved) throw new Error(`The spec of ${jobType} has an option ${reserved}, which every job has already.`)
+  }
+  for (const jobType of Object.keys(adapter.attributes ?? {})) {
+    if (!Object.hasOwn(adapter.specs, jobType))
+      throw new Error(`There are attributes of ${jobType}, which is no job type of ${adapter.type}.`)
   }
   for (const [alias, jobType] of Object.entries(adapter.aliases ?? {})) {
     if (!Object.hasOwn(adapter.specs, jobType))
