@@ -44,17 +44,18 @@ const SYSTEMS: Readonly<Record<string, System>> = {
     scripts: ['test/systems/postgres.sh'],
     config: 'vitest.postgres.config.ts',
   },
-  condor: {
-    what: 'the adapter `condor` on a pool of its own',
-    scripts: ['test/systems/condor.sh'],
-    config: 'vitest.systems.config.ts',
-    tests: ['test/systems/condor'],
-  },
   ssh: {
     what: 'commands and files over SSH, on a real sshd that hangs, is dropped and restarted',
+    packages: { names: ['tcsh', 'fish'], shows: '/usr/bin/fish' },
     scripts: ['test/systems/sshd.sh'],
     config: 'vitest.systems.config.ts',
     tests: ['test/systems/ssh'],
+  },
+  condor: {
+    what: 'the adapter `condor` on a pool of HTCondor, on this machine and over SSH',
+    scripts: ['test/systems/condor.sh', 'test/systems/sshd.sh'],
+    config: 'vitest.systems.config.ts',
+    tests: ['--no-file-parallelism', 'test/systems/condor'], // Some of them stop the schedd.
   },
   packed: {
     what: "the package as it would be published, in a user's project, on the oldest Node that it promises",
