@@ -365,6 +365,7 @@ const unsavedRow = (job: NewJob): JobRow => ({
   token: null,
   nativeId: null,
   workdir: null,
+  targetWorkdir: null,
   attemptSchedulerId: null,
   orderName: null,
   orderError: null,

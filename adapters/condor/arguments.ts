@@ -55,5 +55,5 @@ export const nameProblem = (name: string): string | undefined => {
   if (/\p{Cc}/u.test(name) || !name.isWellFormed()) return 'holds a control character or half of a surrogate pair'
   if (name.includes(',')) return 'holds a comma, which separates names'
   if (/\$\$[([]|\$\(dollar\)/i.test(name)) return 'holds a macro that condor_submit cannot be told as plain text'
-  return /["\\]/.test(name) ? 'holds a double quote or a backslash' : undefined
+  return name.endsWith('\\') ? 'ends with a backslash' : undefined
 }
