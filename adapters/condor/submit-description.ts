@@ -5,6 +5,7 @@ import {
   inQuotes,
   literalName,
   nameProblem,
+  textLine,
   variableWords,
 } from './arguments.js'
 import { expand, expandForEach, type Given, givenBy, invalid, type Value, withStep } from './given.js'
@@ -183,7 +184,8 @@ export const describe = (spec: CondorSpec, place: JobPlace): SubmitDescription =
   const folders = setPaths(commands, all, place.directory, spec.numJobs)
   setInputs(commands, spec, all, place)
   setEnvironment(commands, all, place)
-  if (!/\p{Cc}/u.test(place.name) && !all.has('batch_name')) commands.set('MY.JobBatchName', classAdText(place.name))
+  const name = textLine(place.name)
+  if (name !== undefined && !all.has('batch_name')) commands.set('MY.JobBatchName', name)
   commands.set('MY.TelestoToken', classAdText(place.token))
   if (place.batch !== undefined) commands.set('MY.TelestoBatch', classAdText(place.batch))
   for (const macro of OWN_MACROS)

@@ -6,7 +6,7 @@ import { condorSpec } from '../../adapters/condor/spec.js'
 import { describe as describeJob, type JobPlace, serialize } from '../../adapters/condor/submit-description.js'
 import { SchedulerError } from '../../src/adapter.js'
 import { NASTY } from './condor-corpus.js'
-import { textOf, wordsOf } from './condor-language.js'
+import { wordsOf } from './condor-language.js'
 
 const PLACE: JobPlace = { token: 'tok-1', name: 'a job', directory: '/home/ada/telesto/1' }
 const described = (options: z.input<typeof condorSpec>, place: Partial<JobPlace> = {}) =>
@@ -140,12 +140,19 @@ describe('values', () => {
 })
 
 describe('the name', () => {
-  test.each(NASTY.filter((name) => !/\p{Cc}/u.test(name)).map((name) => [name]))(
-    '%j is the name of the batch',
-    (name) => {
-      expect(textOf(commands({}, { name })['MY.JobBatchName'] as string)).toBe(name)
-    },
-  )
+  test.each([
+    ['a job', '"a job"'],
+    ['$HOME "x" \\', '"$HOME \\"x\\" \\"'],
+    ['\\"', '"\\\\""'],
+    ['run $(Process)', '"run $(DOLLAR)(Process)"'],
+    ['queue 1000', '"queue 1000"'],
+    ['', '""'],
+  ])('%j is the name of the batch', (name, line) => {
+    expect(commands({}, { name })['MY.JobBatchName']).toBe(line)
+  })
+  test.each(['$$(Memory)', '$(DOLLAR)', '\ud800'])('%j cannot be carried, and is none', (name) => {
+    expect(commands({}, { name })).not.toHaveProperty('MY.JobBatchName')
+  })
   test('with a control character it is none, and one of your own is left alone', () => {
     expect(commands({}, { name: 'a\nqueue 1000' })).not.toHaveProperty('MY.JobBatchName')
     expect(commands({ attributes: { batch_name: 'mine' } })).toMatchObject({ batch_name: 'mine' })
