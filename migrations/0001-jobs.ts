@@ -1,12 +1,14 @@
 import type { Migration, MigrationContext } from './migration.js'
 
-// Times are milliseconds since 1970 by the database's clock; JSON is text; a flag is 0 or 1.
+// Times are milliseconds since 1970 by the database's clock; JSON is text; a flag is 0 or 1. Jobs and attempts keep the id of a
+// record that was removed: no other gets it, so that nothing of theirs ever moves to another scheduler.
 const tables = [
   `telesto_schedulers (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
     adapter TEXT NOT NULL,
     config TEXT NOT NULL DEFAULT '{}',
+    secrets TEXT NOT NULL DEFAULT '{}',
     machine TEXT,
     enabled INTEGER NOT NULL DEFAULT 1,
     poll_seconds REAL NOT NULL,
@@ -53,7 +55,7 @@ const tables = [
     needs_scheduler INTEGER NOT NULL,
     task TEXT,
     scheduler_setting TEXT,
-    scheduler_id INTEGER REFERENCES telesto_schedulers (id),
+    scheduler_id INTEGER,
     workspace TEXT NOT NULL DEFAULT '',
     process_results TEXT,
     on_parent_failure TEXT NOT NULL DEFAULT 'abort',
@@ -84,8 +86,9 @@ const tables = [
     number INTEGER NOT NULL,
     token TEXT NOT NULL UNIQUE,
     job_type TEXT NOT NULL,
-    scheduler_id INTEGER REFERENCES telesto_schedulers (id),
+    scheduler_id INTEGER,
     workdir TEXT NOT NULL,
+    target_workdir TEXT,
     native_id TEXT,
     live INTEGER NOT NULL DEFAULT 0,
     ended INTEGER NOT NULL DEFAULT 0,

@@ -88,6 +88,11 @@ const schedulerOf = async (core: Core, tx: Transaction, row: JobRow): Promise<Sc
   if (row.schedulerId !== null) {
     const record = await readScheduler(tx, row.schedulerId)
     if (record) return record
+    throw new TelestoError(
+      'scheduler_not_found',
+      `The scheduler for which job ${row.id} was made has been removed, and it runs on no other. Make a new job.`,
+      { field: 'scheduler' },
+    )
   }
   if (row.schedulerSetting !== null) {
     const setting = await readSetting(tx, row.app, row.schedulerSetting)
@@ -234,8 +239,8 @@ export const resubmit: JobAction = async (core, tx, rows, asked) => {
 }
 
 const STRAYS = `INSERT INTO telesto_strays (token, native_id, job_id, job_type, scheduler_id, workdir, due_at)
-  SELECT token, native_id, job_id, job_type, scheduler_id, workdir, CAST($1 AS BIGINT) FROM telesto_attempts
-  WHERE native_id IS NOT NULL AND ended = 0`
+  SELECT token, native_id, job_id, job_type, scheduler_id, COALESCE(target_workdir, workdir), CAST($1 AS BIGINT) FROM telesto_attempts
+  WHERE native_id IS NOT NULL AND ended = 0 AND scheduler_id IN (SELECT id FROM telesto_schedulers)`
 
 const retire = async (tx: Transaction, rows: readonly JobRow[], now: number): Promise<void> => {
   const attempts = rows.flatMap(({ attemptId }) => (attemptId === null ? [] : [attemptId]))
@@ -315,8 +320,7 @@ export const supports = async (
   if (row.needsScheduler === 0) return method === 'hold' || method === 'release'
   if (row.attemptSchedulerId === null) return false
   const record = await readScheduler(core.database, row.attemptSchedulerId)
-  if (!record || !core.registry.adapters.has(record.adapter)) return false
-  return typeof core.connections.of(record)[method] === 'function'
+  return record !== undefined && core.connections.supports(record, method)
 }
 
 /** Throws where this process does not know what the job names: its app or its function. */

@@ -17,8 +17,8 @@ export interface JobRef {
   readonly nativeId: NativeId
   readonly jobType: string
   /**
-   * This attempt's own directory on the transport's machine: absolute, or (over SSH) relative to the home of the login. It does
-   * not exist before the adapter makes it.
+   * This attempt's own directory on the transport's machine: absolute, or (over SSH) relative to the home of the login, below
+   * the `directory` of `SshTarget`. It does not exist before the adapter makes it.
    */
   readonly workdir: string
 }
@@ -145,14 +145,17 @@ export interface Scheduler<R = SubmitRequest> {
   listLogs?(job: JobRef, signal: AbortSignal): Promise<readonly LogName[]>
   /** At most `maxBytes` from offset `from`; `next` is the offset to ask for next time; `end`: nothing more will come. */
   readLog?(job: JobRef, log: LogName, from: number, maxBytes: number, signal: AbortSignal): Promise<LogWindow>
-  /** Brings the results into `into`, a directory on our machine; answers the paths written. Safe to repeat. */
+  /** Brings the results into `into`, a directory on our machine, which exists; answers the paths written. Safe to repeat. */
   fetch?(job: JobRef, into: string, signal: AbortSignal): Promise<readonly string[]>
   /**
    * The value that the job computed, as JSON; undefined where it computed none. Asked when its results are collected, perhaps
    * again. `rejected`: there is one that can never be had; any other error: it is asked again later.
    */
   result?(job: JobRef, signal: AbortSignal): Promise<unknown>
-  /** Removes what the attempt left on the target: its workdir, its pinned keys. Safe to repeat. */
+  /**
+   * Removes what the attempt left on the target: its workdir, its pinned keys. Safe to repeat. An attempt on another machine
+   * that was handed over and never accepted may have left its workdir too: its `nativeId` is ''.
+   */
   cleanUp?(jobs: readonly JobRef[], signal: AbortSignal): Promise<ReadonlyMap<Token, Answer>>
   /** The Test button. */
   ping?(signal: AbortSignal): Promise<{ readonly version?: string }>
@@ -182,6 +185,11 @@ export interface Adapter<Type extends string = string, C extends z.ZodType = z.Z
   readonly config: C
   /** Fields of `config` that are encrypted at rest and never shown. Plain data: a mark inside the schema can get lost. */
   readonly secrets: readonly string[]
+  /**
+   * Fields of `config` that say which scheduler it is, such as its address: they cannot change while it has active jobs. Those of
+   * `SshTarget` that do so (host, port, username, directory) are meant anyway where there is `ssh`.
+   */
+  readonly identity?: readonly string[]
   /**
    * One schema per job type. Its input types createJob's options; its output, which must be JSON, is stored and submitted.
    *

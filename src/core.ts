@@ -4,6 +4,7 @@ import type { Clock } from './clock.js'
 import type { Connections } from './connections.js'
 import type { CustomStatuses } from './custom-statuses.js'
 import { TelestoError } from './errors.js'
+import type { KeyRing } from './key-ring.js'
 import type { Task } from './options.js'
 import type { Pokes } from './pokes.js'
 import type { Questions } from './questions.js'
@@ -54,6 +55,7 @@ export interface Core {
   readonly clock: Clock
   readonly log: Logger
   readonly registry: Registry
+  readonly keys: KeyRing
   /** What the apps' own texts mean as statuses. */
   readonly customStatuses: CustomStatuses
   readonly access: Access

@@ -23,6 +23,24 @@ export const jobDirectory = (workspace: string, jobId: number): string => path.j
 export const attemptDirectory = (workspace: string, jobId: number, attempt: number): string =>
   path.join(jobDirectory(workspace, jobId), String(attempt))
 
+/**
+ * An attempt's directory on a host that others use too, below the record's own. Its last part holds something of the attempt's
+ * token: no two portals, and no database that was made anew with ids from 1 on, ever share one.
+ */
+export const targetDirectory = (
+  root: string,
+  attempt: {
+    readonly app: string
+    readonly userId: string
+    readonly id: number
+    readonly attemptNumber: number | null
+    readonly token: string
+  },
+): string => {
+  const { app, userId, id, attemptNumber, token } = attempt
+  return path.posix.join(root, pathPart(app), pathPart(userId), String(id), `${attemptNumber}-${token.slice(-12)}`)
+}
+
 /** `inner` lies inside `outer`, or is it, by their text. */
 export const isInside = (outer: string, inner: string): boolean => {
   const relative = path.relative(outer, inner)

@@ -36,10 +36,12 @@ export const STATUS_OF = {
   setting_wrong_adapter: 400,
   scheduler_name_taken: 409,
   scheduler_not_found: 404,
-  scheduler_in_use: 409,
+  scheduler_has_active_jobs: 409,
   /** A scheduler did not answer a person's question in time; the job is as it was. */
   scheduler_unavailable: 503,
   secrets_without_key: 409,
+  /** A secret is stored, and the key that encrypted it is not at hand. */
+  secret_unreadable: 409,
   /** The job's scheduler has no such operation. */
   not_supported: 409,
   database_locked: 503,

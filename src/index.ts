@@ -47,7 +47,12 @@ export { defineJobTypes } from './job-types.js'
 export type { ProcessResults } from './processing.js'
 export type { JobQuery, Order, QueryUpdate } from './query.js'
 export type { ResultFile } from './results.js'
-export type { NewScheduler, SchedulerLimits, SchedulerRecord } from './schedulers.js'
+export type { SchedulerTest } from './schedulers/ask.js'
+export type { NewScheduler, SchedulerChanges } from './schedulers/change.js'
+export type { SchedulerLimits } from './schedulers/limits.js'
+export type { SchedulerRecord } from './schedulers/records.js'
+export type { Rotated } from './schedulers/rotate.js'
+export type { SchedulerSetting } from './schedulers/settings.js'
 export {
   activeStatuses,
   displayStatuses,
@@ -69,6 +74,7 @@ export {
 export type { AttemptHistory, StoredPart } from './store/history.js'
 export { MAX_RESULT_BYTES, type RunTask, type TaskContext } from './task.js'
 export { type AppOptions, createTelesto, type Telesto, type TelestoOptions } from './telesto.js'
+export type { HostKey } from './transport/ssh-host-key.js'
 export type { UserView } from './user-view.js'
 export type { StatusAnswer, WaitOptions } from './waiting/wait.js'
 export type { ReturnWhen, Waited, WaitedFor, WaitManyOptions } from './waiting/wait-many.js'

@@ -335,6 +335,7 @@ const unsavedRow = (job: NewJob): JobRow => ({
   token: null,
   nativeId: null,
   workdir: null,
+  targetWorkdir: null,
   attemptSchedulerId: null,
   orderName: null,
   orderError: null,

@@ -25,7 +25,8 @@ const sourceOf = async (core: Core, row: JobRow): Promise<Source | undefined> =>
   const record = await readScheduler(core.database, row.attemptSchedulerId)
   if (!record || !core.registry.adapters.has(record.adapter)) return undefined
   if (record.machine !== null && record.machine !== core.machine) return undefined
-  const ref = { token: row.token, nativeId: row.nativeId, jobType: row.jobType, workdir: row.workdir }
+  const workdir = row.targetWorkdir ?? row.workdir
+  const ref = { token: row.token, nativeId: row.nativeId, jobType: row.jobType, workdir }
   try {
     return { recordId: record.id, scheduler: connect(core.connections, record), ref }
   } catch (error) {

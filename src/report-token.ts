@@ -3,42 +3,63 @@ import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Token } from './adapter.js'
 import { TelestoError } from './errors.js'
+import type { KeyRing } from './key-ring.js'
 
-/** Signs and checks the right of one attempt to report. Every process with the key derives the same token; none is stored. */
+/** Signs and checks the right of one attempt to report. Every process with the keys derives the same token; none is stored. */
 export interface ReportTokens {
   of(attempt: Token): string
   matches(attempt: Token, presented: string): boolean
 }
 
-export const createReportTokens = (key: Uint8Array): ReportTokens => {
-  const of = (attempt: Token): string => createHmac('sha256', key).update(`report:${attempt}`).digest('base64url')
+/** The first key signs; tokens of the others hold as well. */
+export const createReportTokens = (keys: readonly [Uint8Array, ...Uint8Array[]]): ReportTokens => {
+  const signed = (key: Uint8Array, attempt: Token): string =>
+    createHmac('sha256', key).update(`report:${attempt}`).digest('base64url')
   return {
-    of,
+    of: (attempt) => signed(keys[0], attempt),
     matches: (attempt, presented) => {
-      const wanted = Buffer.from(of(attempt))
       const given = Buffer.from(presented)
-      return wanted.length === given.length && timingSafeEqual(wanted, given)
+      return keys.some((key) => {
+        const wanted = Buffer.from(signed(key, attempt))
+        return wanted.length === given.length && timingSafeEqual(wanted, given)
+      })
     },
   }
+}
+
+/**
+ * The keys of reports: those of the ring, and after them the one beside the database, where there is one from before there was a
+ * ring; without a ring that one alone, which is made.
+ */
+export const reportKeys = async (keys: KeyRing, directory: string): Promise<[Uint8Array, ...Uint8Array[]]> => {
+  const [first, ...older] = keys.derive('report tokens')
+  if (!first) return [await loadReportKey(directory)]
+  const file = await readReportKey(directory)
+  return [first, ...older, ...(file ? [file] : [])]
 }
 
 /** A new attempt's token: public, unique for ever, 128 random bits. */
 export const newToken = (): Token => `t${randomBytes(16).toString('hex')}`
 
-/** The key beside the database: 32 bytes in a 0600 file, made by whichever process comes first. */
-export const loadReportKey = async (directory: string): Promise<Uint8Array> => {
-  const file = path.join(directory, 'report.key')
+const fileIn = (directory: string): string => path.join(directory, 'report.key')
+
+/** The key beside the database, if there is one. */
+const readReportKey = async (directory: string): Promise<Uint8Array | undefined> => {
+  const file = fileIn(directory)
   const key = await readFile(file).catch(() => undefined)
-  if (key?.length === 32) return key
-  if (key !== undefined) {
-    throw new TelestoError(
-      'invalid',
-      `${file} is not a key of 32 bytes. Remove it: running jobs then lose the right to report.`,
-      {
-        field: 'directory',
-      },
-    )
-  }
+  if (key === undefined || key.length === 32) return key
+  throw new TelestoError(
+    'invalid',
+    `${file} is not a key of 32 bytes. Remove it: running jobs then lose the right to report.`,
+    { field: 'directory' },
+  )
+}
+
+/** The key beside the database: 32 bytes in a 0600 file, made by whichever process comes first. */
+const loadReportKey = async (directory: string): Promise<Uint8Array> => {
+  const key = await readReportKey(directory)
+  if (key) return key
+  const file = fileIn(directory)
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const draft = path.join(directory, `report.key.${randomBytes(6).toString('hex')}`)
   await writeFile(draft, randomBytes(32), { mode: 0o600, flag: 'wx' })

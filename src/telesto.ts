@@ -12,6 +12,7 @@ import { TelestoError } from './errors.js'
 import { createEventFeed, type EventFeed } from './event-feed.js'
 import { JobManager } from './job-manager.js'
 import type { TaskDeclaration, Tasks } from './job-options.js'
+import { createKeyRing, keysInEnvironment } from './key-ring.js'
 import { machineId } from './machine.js'
 import { check, type Task } from './options.js'
 import { createPokes } from './pokes.js'
@@ -19,11 +20,16 @@ import { processIdentity } from './process-identity.js'
 import { type ProcessResults, processing } from './processing.js'
 import { createQuestions } from './questions.js'
 import { createRegistry } from './registry.js'
-import { createReportTokens, loadReportKey } from './report-token.js'
-import * as schedulers from './schedulers.js'
+import { createReportTokens, reportKeys } from './report-token.js'
+import * as questions from './schedulers/ask.js'
+import * as change from './schedulers/change.js'
+import * as records from './schedulers/records.js'
+import { type Rotated, rotateKeys } from './schedulers/rotate.js'
+import * as settings from './schedulers/settings.js'
 import type { StatusClass } from './status.js'
 import { DATABASE_FILE, openDatabase } from './store/open.js'
-import { localTransport } from './transport/local.js'
+import { openTransport } from './transport/open.js'
+import type { HostKey } from './transport/ssh-host-key.js'
 import { UserView } from './user-view.js'
 import { createPolled } from './waiting/polled.js'
 import { createWaiting } from './waiting/waiting.js'
@@ -54,6 +60,12 @@ export interface TelestoOptions<A extends readonly Adapter[]> {
   readonly customStatuses?: Readonly<Record<string, StatusClass>>
   /** Where the database, the key of reports and the jobs' directories live. @defaultValue '.telesto' */
   readonly directory?: string
+  /**
+   * The keys that encrypt the secrets of scheduler records, as `npx telesto keys generate` prints them: the first one encrypts, all
+   * decrypt. The same in every process. Without one no secret can be stored.
+   * @defaultValue those of the environment variable TELESTO_KEYS, with commas between them
+   */
+  readonly keys?: readonly string[]
   /**
    * A PostgreSQL database, which any number of processes and machines may share: 'postgres://user:password@host:5432/name'.
    * Needs the package pg. @defaultValue a SQLite file in `directory`
@@ -115,6 +127,7 @@ const optionsSchema = z.strictObject({
   may: z.custom<Access['may']>((value) => typeof value === 'function', 'must be a function').optional(),
   customStatuses: customStatusesSchema.optional(),
   directory: z.string().min(1).optional(),
+  keys: z.array(z.string()).optional(),
   database: z.string().optional(),
   migrate: z.boolean().optional(),
   url: z.url({ protocol: /^https?$/, message: 'must be an http or https address' }).optional(),
@@ -179,6 +192,8 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
   readonly #feed: EventFeed
   readonly #web: Web
   readonly #functions: Functions
+  /** Settings of apps that are being written down. */
+  readonly #declaring = new Set<Promise<void>>()
 
   /** @internal */
   constructor(core: Core, engine: Engine, feed: EventFeed, web: Web, functions: Functions) {
@@ -217,9 +232,20 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
       }
       apps.set(app.name, app)
       this.#functions.set(app.name, checked.processResults ?? {})
+      this.#declare(app)
       this.#engine.wake()
     }
     return new JobManager<A>(this.#core, undefined, appOf(this.#core, name).name)
+  }
+
+  /** The settings of an app are written down, so that administrators and the command line see them. */
+  #declare(app: App): void {
+    const { log } = this.#core
+    const written = settings
+      .recordSettings(this.#core, app)
+      .catch((error) => log.warn({ app: app.name, error: String(error) }, 'settings could not be written down'))
+      .finally(() => this.#declaring.delete(written))
+    this.#declaring.add(written)
   }
 
   /** The same as `req.telesto`, for a user: limited to what they may see and do. Throws `invalid` for a user without an id. */
@@ -246,24 +272,71 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
   }
 
   /** All scheduler records, by name. */
-  async listSchedulers(): Promise<schedulers.SchedulerRecord[]> {
-    return await schedulers.listSchedulers(this.#core)
+  async listSchedulers(): Promise<records.SchedulerRecord[]> {
+    return await records.listSchedulers(this.#core)
   }
   /** A record by its name, or null. */
-  async getScheduler(name: string): Promise<schedulers.SchedulerRecord | null> {
-    return await schedulers.getScheduler(this.#core, name)
+  async getScheduler(name: string): Promise<records.SchedulerRecord | null> {
+    return await records.getScheduler(this.#core, name)
   }
   /** Stores a record. Throws TelestoError that names the field; `scheduler_name_taken`; `secrets_without_key`. */
-  async createScheduler(scheduler: schedulers.NewScheduler): Promise<schedulers.SchedulerRecord> {
-    return await schedulers.createScheduler(this.#core, scheduler)
+  async createScheduler(scheduler: change.NewScheduler): Promise<records.SchedulerRecord> {
+    return await change.createScheduler(this.#core, scheduler)
   }
-  /** Changes the limits of a record. Throws `scheduler_not_found`, `invalid`. */
-  async updateScheduler(name: string, limits: schedulers.SchedulerLimits): Promise<schedulers.SchedulerRecord> {
-    return await schedulers.updateScheduler(this.#core, name, limits)
+  /**
+   * Changes limits and fields of the configuration of a record, which is then asked at once. Throws `scheduler_not_found`;
+   * `unknown_field` and `invalid` that name the field; `secrets_without_key`; `scheduler_has_active_jobs` for a new host, login
+   * or directory while jobs are there.
+   */
+  async updateScheduler(name: string, changes: change.SchedulerChanges): Promise<records.SchedulerRecord> {
+    return await change.updateScheduler(this.#core, name, changes)
   }
-  /** Assigns a record to a setting of an app, or none with null. */
+  /**
+   * Removes a record. Settings that had it stay, unassigned; its jobs keep their history and never run on another. Throws
+   * `scheduler_not_found`, `scheduler_has_active_jobs`.
+   */
+  async removeScheduler(name: string): Promise<void> {
+    await change.removeScheduler(this.#core, name)
+  }
+  /**
+   * Asks a scheduler whether it is well, within ten seconds, and stores its health. That it is not well is a result. Throws
+   * `scheduler_not_found`; `not_supported` where its adapter has no test; `scheduler_unavailable` while others ask too much.
+   */
+  async testScheduler(name: string): Promise<questions.SchedulerTest> {
+    return await questions.testScheduler(this.#core, name)
+  }
+  /**
+   * The key that the host of a record behind SSH offers now. Throws `scheduler_not_found`, `not_supported`,
+   * `scheduler_unavailable`.
+   */
+  async hostKeyOf(name: string): Promise<HostKey> {
+    return await questions.hostKeyOf(this.#core, name)
+  }
+  /**
+   * Accepts a host key by its fingerprint, "SHA256:…": from now on nothing connects to a host that offers another. Throws
+   * `scheduler_not_found`, `not_supported`, `invalid`.
+   */
+  async acceptHostKey(name: string, fingerprint: string): Promise<records.SchedulerRecord> {
+    return await questions.acceptHostKey(this.#core, name, fingerprint)
+  }
+  /** The scheduler settings that apps have declared, in this process or before, each with the record assigned to it. */
+  async listSchedulerSettings(): Promise<settings.SchedulerSetting[]> {
+    await Promise.all(this.#declaring)
+    return await settings.listSchedulerSettings(this.#core)
+  }
+  /**
+   * Assigns a record to a setting of an app, or none with null. Throws `unknown_app`, `setting_not_declared`,
+   * `setting_wrong_adapter`, `scheduler_not_found`.
+   */
   async assignScheduler(app: string, setting: string, scheduler: string | null): Promise<void> {
-    await schedulers.assignScheduler(this.#core, app, setting, scheduler)
+    await settings.assignScheduler(this.#core, app, setting, scheduler)
+  }
+  /**
+   * Encrypts all secrets anew with the first key of the ring, in one transaction. Afterwards the other keys can go. Throws
+   * `secrets_without_key`.
+   */
+  async rotateKeys(): Promise<Rotated> {
+    return await rotateKeys(this.#core)
   }
 
   /**
@@ -276,6 +349,7 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
     this.#core.polled.close()
     this.#feed.close()
     await this.#engine.close()
+    await Promise.all(this.#declaring)
     await this.#core.connections.close()
     await this.#core.database.close()
   }
@@ -290,6 +364,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
   const clock = options.clock ?? systemClock
   const directory = path.resolve(checked.directory ?? '.telesto')
   const registry = createRegistry(options.adapters)
+  const keys = createKeyRing(checked.keys ?? keysInEnvironment())
   const database = await openDatabase({
     ...(checked.database === undefined ? { file: path.join(directory, DATABASE_FILE) } : { url: checked.database }),
     ...(checked.migrate === undefined ? {} : { migrate: checked.migrate }),
@@ -309,11 +384,12 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
       clock,
       log,
       registry,
+      keys,
       customStatuses: new Map(Object.entries(checked.customStatuses ?? {})),
       access,
       urls: createUrls(checked.url, checked.mountPath, log),
-      tokens: createReportTokens(await loadReportKey(directory)),
-      connections: createConnections(registry, log, now, () => localTransport()),
+      tokens: createReportTokens(await reportKeys(keys, directory)),
+      connections: createConnections(registry, keys, log, now, openTransport),
       pokes: createPokes(() => clock.monotonic(), wake),
       questions: createQuestions(() => clock.monotonic()),
       waiting: createWaiting({ database, clock, access, feed, failed: unread('jobs that are waited for') }),
@@ -328,7 +404,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
         wake()
       },
     }
-    await schedulers.ensureRecordsOfThisMachine(core)
+    await change.ensureRecordsOfThisMachine(core)
     const functions: Functions = new Map()
     engine = createEngine(
       core,

@@ -9,11 +9,12 @@ import type { Core } from '../src/core.js'
 import { createEventFeed } from '../src/event-feed.js'
 import type { Job } from '../src/job.js'
 import { JobManager } from '../src/job-manager.js'
+import { createKeyRing } from '../src/key-ring.js'
 import { createQuestions } from '../src/questions.js'
 import { createRegistry } from '../src/registry.js'
-import { createReportTokens, loadReportKey } from '../src/report-token.js'
+import { createReportTokens, reportKeys } from '../src/report-token.js'
 import { report } from '../src/reports.js'
-import { createScheduler } from '../src/schedulers.js'
+import { createScheduler } from '../src/schedulers/change.js'
 import { openDatabase } from '../src/store/open.js'
 import { localTransport } from '../src/transport/local.js'
 import { createPolled } from '../src/waiting/polled.js'
@@ -37,14 +38,15 @@ const openCore = async () => {
     clock: systemClock,
     log: silent,
     registry,
+    keys: createKeyRing([]),
     customStatuses: new Map([
       ['Calibrating', 'running'],
       ['Archived', 'terminal'],
     ]),
     access: defaultAccess,
     urls: { page: (inner) => inner, callback: () => undefined },
-    tokens: createReportTokens(await loadReportKey(directory)),
-    connections: createConnections(registry, silent, () => new Date(), localTransport),
+    tokens: createReportTokens(await reportKeys(createKeyRing([]), directory)),
+    connections: createConnections(registry, createKeyRing([]), silent, () => new Date(), localTransport),
     pokes: { job: (id) => void poked.push(id), take: () => [] },
     questions: createQuestions(() => 0),
     waiting: createWaiting({
@@ -153,11 +155,11 @@ describe('who may report', () => {
     )
     expect(row?.token).not.toContain(token)
     await expectRefusal(() => send(job, row?.token ?? '', {}), 'report_refused')
-    expect(createReportTokens(new Uint8Array(32)).of(row?.token ?? '')).not.toBe(token)
+    expect(createReportTokens([new Uint8Array(32)]).of(row?.token ?? '')).not.toBe(token)
   })
   test('the key survives: each process derives the same token', async () => {
     const { job, token } = await own()
-    const again = createReportTokens(await loadReportKey(opened.directory))
+    const again = createReportTokens(await reportKeys(createKeyRing([]), opened.directory))
     const [row] = await opened.core.database.all<{ token: string }>(
       `SELECT token FROM telesto_attempts WHERE job_id = ${job.id}`,
     )

@@ -1,3 +1,4 @@
+import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { type Scheduler, SchedulerError } from '../adapter.js'
 import type { Core } from '../core.js'
@@ -72,7 +73,7 @@ const collectJob = async (core: Core, run: RunProcessResults, job: Tracked, leas
   }
   try {
     const result = await bringHome(core, whole, job, lease)
-    const context = { directory: job.workdir, idempotencyKey: job.token, result, signal: lease.signal }
+    const context = { directory: job.directory, idempotencyKey: job.token, result, signal: lease.signal }
     const processed = name === null ? undefined : await run(name, whole, context)
     if (lease.signal.aborted) return
     const kept = storable(processed?.result === undefined ? result : processed.result)
@@ -108,9 +109,10 @@ const bringHome = async (core: Core, whole: WholeJob, job: Tracked, lease: Lease
   const limits = { deadlineMs: (core.leaseMs * 2) / 3, signal: lease.signal }
   const fetch = scheduler.fetch?.bind(scheduler)
   if (fetch) {
-    const paths = await ask(core.clock, async (signal) => await fetch(refOf(job), job.workdir, signal), limits)
+    await mkdir(job.directory, { recursive: true })
+    const paths = await ask(core.clock, async (signal) => await fetch(refOf(job), job.directory, signal), limits)
     const outside = Array.isArray(paths)
-      ? paths.find((one) => !isInside(job.workdir, path.resolve(job.workdir, String(one))))
+      ? paths.find((one) => !isInside(job.directory, path.resolve(job.directory, String(one))))
       : 'no list of paths'
     if (outside !== undefined) throw new Error(`The adapter wrote outside the job's directory: ${String(outside)}`)
   }

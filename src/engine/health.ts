@@ -79,9 +79,10 @@ export const failed = async (
   )
 }
 
-const tell = async (
+/** The news that a record's health changed. */
+export const tell = async (
   tx: Transaction,
-  record: SchedulerRow,
+  record: Pick<SchedulerRow, 'id'>,
   now: number,
   health: string,
   message: string | null,

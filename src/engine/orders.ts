@@ -243,15 +243,14 @@ const oncePerToken = (strays: readonly Stray[]): Stray[][] => {
 const cleanUp = async (work: Work, attempts: readonly CleanUp[]): Promise<void> => {
   if (attempts.length === 0) return
   const method = work.scheduler.cleanUp?.bind(work.scheduler)
-  const refs = attempts.filter((attempt) => attempt.nativeId !== null).map(refOf)
+  const left = (attempt: CleanUp): boolean => attempt.nativeId !== null || Boolean(attempt.onTarget)
+  const refs = attempts.filter(left).map(refOf)
   const answers =
     method && refs.length > 0 ? await inChunks(work, refs, method, checkedAnswers) : new Map<string, Answer>()
   await commit(work, async (tx, now) => {
     for (const attempt of attempts) {
       const answer =
-        method && attempt.nativeId !== null
-          ? (answers.get(attempt.token) ?? new SchedulerError('unavailable', 'no answer'))
-          : 'ok'
+        method && left(attempt) ? (answers.get(attempt.token) ?? new SchedulerError('unavailable', 'no answer')) : 'ok'
       if (answer === 'ok')
         await tx.run(`DELETE FROM telesto_attempts WHERE id = $1 AND order_name = 'clean_up'`, [attempt.attemptId])
       else {

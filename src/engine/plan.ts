@@ -48,6 +48,8 @@ export interface CleanUp {
   readonly nativeId: string | null
   readonly jobType: string
   readonly workdir: string
+  /** Its workdir is on another machine, where there may be something even if no job was accepted. */
+  readonly onTarget: number | boolean
   readonly orderTries: number
 }
 
@@ -82,7 +84,8 @@ export const planOrders = async (core: Core, record: SchedulerRow): Promise<Plan
     hold: await due('hold', accepted),
     release: await due('release', accepted),
     cleanUp: await reader.all<CleanUp>(
-      `SELECT a.id AS "attemptId", a.token AS token, a.native_id AS "nativeId", a.job_type AS "jobType", a.workdir AS workdir, a.order_tries AS "orderTries"
+      `SELECT a.id AS "attemptId", a.token AS token, a.native_id AS "nativeId", a.job_type AS "jobType", COALESCE(a.target_workdir, a.workdir) AS workdir,
+         a.target_workdir IS NOT NULL AS "onTarget", a.order_tries AS "orderTries"
        FROM telesto_attempts a WHERE a.scheduler_id = $1 AND a.order_name = 'clean_up' AND ${FREE} AND a.order_due_at <= ${now} AND a.collect_until <= ${now}
        ORDER BY a.id LIMIT ${TURN}`,
       [record.id],

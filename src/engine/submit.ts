@@ -1,6 +1,6 @@
 import type { NativeId, Scheduler, SchedulerError, SubmitRequest } from '../adapter.js'
 import type { Core } from '../core.js'
-import { defaultWorkspace } from '../directories.js'
+import { defaultWorkspace, targetDirectory } from '../directories.js'
 import { newToken } from '../report-token.js'
 import { nowIn, type Transaction } from '../store/database.js'
 import { insertEvents } from '../store/events.js'
@@ -27,7 +27,7 @@ export const submit = async (
   lease: Lease,
   jobs: readonly Tracked[],
 ): Promise<void> => {
-  const handed = await handOver(core, record, jobs)
+  const handed = await handOver(core, record, jobs, core.connections.directoryOf(record))
   if (handed.length === 0) return
   core.committed()
   if (!(await lease.holds())) return // Whoever has it now recovers them.
@@ -45,23 +45,47 @@ export const submit = async (
   await storeAnswers(core, record, tokens, checkedSubmissions(answer, new Set(tokens.keys()), core.log))
 }
 
-const handOver = async (core: Core, record: SchedulerRow, jobs: readonly Tracked[]): Promise<Tracked[]> => {
+/** `root`: where attempts get their directories on the record's host; undefined: they have them here. */
+const handOver = async (
+  core: Core,
+  record: SchedulerRow,
+  jobs: readonly Tracked[],
+  root: string | undefined,
+): Promise<Tracked[]> => {
   const { database } = core
   return await database.write(async (tx) => {
     const now = await nowIn(database, tx)
-    const handed = await tx.all<{ id: number }>(
-      `UPDATE telesto_attempts SET handed_over_at = $1, live = 1, order_error = NULL, order_due_at = $1
-       WHERE id IN (${jobs.map((job) => job.attemptId).join(', ')}) AND order_name = 'submit' AND handed_over_at IS NULL RETURNING id`,
-      [now],
+    const place = placeOnTarget(root, jobs)
+    const handed = await tx.all<{ id: number; targetWorkdir: string | null }>(
+      `UPDATE telesto_attempts SET handed_over_at = $1, live = 1, order_error = NULL, order_due_at = $1${place.sql}
+       WHERE id IN (${jobs.map((job) => job.attemptId).join(', ')}) AND order_name = 'submit' AND handed_over_at IS NULL
+       RETURNING id, target_workdir AS "targetWorkdir"`,
+      [now, ...place.params],
     )
     await tx.run(
       `UPDATE telesto_schedulers SET submit_window_count = CASE WHEN submit_window_start > $1 THEN submit_window_count ELSE 0 END + $2,
          submit_window_start = CASE WHEN submit_window_start > $1 THEN submit_window_start ELSE $3 END WHERE id = $4`,
       [now - 60_000, handed.length, now, record.id],
     )
-    const ids = new Set(handed.map((row) => row.id))
-    return jobs.filter((job) => ids.has(job.attemptId))
+    const byId = new Map(handed.map((row) => [row.id, row.targetWorkdir]))
+    return jobs.flatMap((job) => {
+      const targetWorkdir = byId.get(job.attemptId)
+      return targetWorkdir === undefined ? [] : [{ ...job, workdir: targetWorkdir ?? job.directory }]
+    })
   })
+}
+
+/**
+ * Sets the attempts' directories on the record's host, from $2 on. They are chosen once: later edits of the record, and the new
+ * tokens of an attempt that was taken back, do not move them.
+ */
+const placeOnTarget = (root: string | undefined, jobs: readonly Tracked[]): { sql: string; params: string[] } => {
+  if (root === undefined) return { sql: '', params: [] }
+  const cases = jobs.map((job, index) => `WHEN ${job.attemptId} THEN $${index + 2}`)
+  return {
+    sql: `, target_workdir = COALESCE(target_workdir, CASE id ${cases.join(' ')} END)`,
+    params: jobs.map((job) => targetDirectory(root, job)),
+  }
 }
 
 const requestsOf = async (core: Core, jobs: readonly Tracked[]): Promise<SubmitRequest[]> => {
@@ -109,7 +133,7 @@ const previousOf = async (core: Core, jobs: readonly Tracked[]) => {
     jobType: string
     workdir: string
   }>(
-    `SELECT a.id AS id, b.token AS token, b.native_id AS "nativeId", b.job_type AS "jobType", b.workdir AS workdir
+    `SELECT a.id AS id, b.token AS token, b.native_id AS "nativeId", b.job_type AS "jobType", COALESCE(b.target_workdir, b.workdir) AS workdir
      FROM telesto_attempts a JOIN telesto_attempts b ON b.job_id = a.job_id AND b.number = a.number - 1
      WHERE a.id IN (${jobs.map((job) => job.attemptId).join(', ')}) AND b.native_id IS NOT NULL`,
   )

@@ -24,7 +24,7 @@ export const removeDeleted = async (core: Core): Promise<number> => {
   const jobs = await database.all<Deleted>(
     `SELECT j.id AS id, j.app AS app, j.user_id AS "userId", j.workspace AS workspace FROM telesto_jobs j
      WHERE j.deleted_at IS NOT NULL
-       AND NOT EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.job_id = j.id AND (a.scheduler_id IS NOT NULL OR a.collect_until > ${database.now()}))
+       AND NOT EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.job_id = j.id AND (a.scheduler_id IN (SELECT id FROM telesto_schedulers) OR a.collect_until > ${database.now()}))
        AND NOT EXISTS (SELECT 1 FROM telesto_strays s WHERE s.job_id = j.id)
      ORDER BY j.id LIMIT ${TURN}`,
   )

@@ -11,6 +11,9 @@ export interface Tracked extends JobVersion, Omit<Situation, 'cancelOrdered' | '
   readonly jobType: string
   readonly token: string
   readonly nativeId: string | null
+  /** Its directory on this machine, where results are fetched into. */
+  readonly directory: string
+  /** Its directory for the adapter: the same, or one on the scheduler's host. */
   readonly workdir: string
   readonly live: number
   readonly mentioned: number
@@ -26,7 +29,8 @@ const SELECT = `SELECT j.id AS id, j.app AS app, j.user_id AS "userId", j.attemp
   j.status_version AS "statusVersion", j.deleted_at AS "deletedAt",
   j.status_changed_at AS "statusChangedAt", j.start_time AS "startTime", j.cause AS cause, j.native_state AS "nativeState",
   j.reason AS reason, j.exit_code AS "exitCode", j.progress AS progress, j.status_message AS "statusMessage",
-  a.gap_count AS "gapCount", a.gap_since AS "gapSince", a.job_type AS "jobType", a.token AS token, a.native_id AS "nativeId", a.workdir AS workdir, a.live AS live, a.mentioned AS mentioned,
+  a.gap_count AS "gapCount", a.gap_since AS "gapSince", a.job_type AS "jobType", a.token AS token, a.native_id AS "nativeId", 
+  a.workdir AS directory, COALESCE(a.target_workdir, a.workdir) AS workdir, a.live AS live, a.mentioned AS mentioned,
   a.watch_until AS "watchUntil", a.order_name AS "orderName", a.order_tries AS "orderTries", a.order_error AS "orderError",
   a.handed_over_at AS "handedOverAt"
   FROM telesto_attempts a JOIN telesto_jobs j ON j.id = a.job_id AND j.attempt_id = a.id`

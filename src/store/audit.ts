@@ -32,18 +32,24 @@ export const insertAudit = async (
   }
 }
 
-/** The audit trail of scheduler records and settings. Only code of the host reaches them so far: nobody is named. */
+/** The audit trail of scheduler records and settings. `data` holds no secret. Without a doer it was code of the host. */
 export const insertRecordAudit = async (
   tx: Transaction,
   now: number,
+  doer: Doer | undefined,
   action: string,
   about: { readonly schedulerId?: number; readonly app?: string; readonly data: object },
 ): Promise<void> => {
-  await tx.run('INSERT INTO telesto_audit (at, action, app, scheduler_id, data) VALUES ($1, $2, $3, $4, $5)', [
-    now,
-    action,
-    about.app ?? null,
-    about.schedulerId ?? null,
-    JSON.stringify(about.data),
-  ])
+  await tx.run(
+    'INSERT INTO telesto_audit (at, user_id, address, action, app, scheduler_id, data) VALUES ($1, $2, $3, $4, $5, $6, $7)',
+    [
+      now,
+      doer?.user.id ?? null,
+      doer?.address ?? null,
+      action,
+      about.app ?? null,
+      about.schedulerId ?? null,
+      JSON.stringify(about.data),
+    ],
+  )
 }

@@ -46,7 +46,10 @@ export interface JobRow {
   readonly attemptNumber: number | null
   readonly token: string | null
   readonly nativeId: string | null
+  /** The attempt's directory on this machine. */
   readonly workdir: string | null
+  /** Its directory on its scheduler's host, where that is another machine. */
+  readonly targetWorkdir: string | null
   readonly attemptSchedulerId: number | null
   readonly orderName: string | null
   readonly orderError: string | null
@@ -107,6 +110,7 @@ const ATTEMPT_COLUMNS = [
   'token',
   'native_id',
   'workdir',
+  'target_workdir',
   'order_name',
   'order_error',
   'handed_over_at',

@@ -15,6 +15,7 @@ const TABLES: Readonly<Record<string, ModelAttributes>> = {
     name: text,
     adapter: text,
     config: text,
+    secrets: text,
     machine: text,
     enabled: integer,
     pollSeconds: real,
@@ -93,6 +94,7 @@ const TABLES: Readonly<Record<string, ModelAttributes>> = {
     jobType: text,
     schedulerId: integer,
     workdir: text,
+    targetWorkdir: text,
     nativeId: text,
     live: integer,
     ended: integer,
@@ -184,7 +186,6 @@ const TABLES: Readonly<Record<string, ModelAttributes>> = {
 
 /** What is read as objects goes through these; hot paths and everything that is written are raw SQL beside them. */
 export interface Models {
-  readonly Scheduler: ModelStatic<Model>
   readonly Attempt: ModelStatic<Model>
 }
 
@@ -194,7 +195,6 @@ export const defineModels = (sequelize: Sequelize): Models => {
     sequelize.define(tableName, attributes, { tableName, timestamps: false, underscored: true })
   }
   return {
-    Scheduler: sequelize.model('telesto_schedulers'),
     Attempt: sequelize.model('telesto_attempts'),
   }
 }

@@ -1,4 +1,4 @@
-import type { Database, Transaction } from './database.js'
+import type { Transaction } from './database.js'
 
 /** A row of telesto_schedulers. Times are milliseconds since 1970. */
 export interface SchedulerRow {
@@ -6,6 +6,8 @@ export interface SchedulerRow {
   readonly name: string
   readonly adapter: string
   readonly config: string
+  /** Its encrypted fields, as JSON. */
+  readonly secrets: string
   readonly machine: string | null
   readonly enabled: number
   readonly pollSeconds: number
@@ -34,6 +36,7 @@ const COLUMNS = [
   'name',
   'adapter',
   'config',
+  'secrets',
   'machine',
   'enabled',
   'poll_seconds',
@@ -61,8 +64,8 @@ const SELECT = `SELECT ${COLUMNS.map(
 
 type Reader = Pick<Transaction, 'all'>
 
-export const readSchedulers = async (database: Database): Promise<SchedulerRow[]> =>
-  (await database.models.Scheduler.findAll({ order: [['name', 'ASC']], raw: true })) as unknown as SchedulerRow[]
+export const readSchedulers = async (reader: Reader): Promise<SchedulerRow[]> =>
+  await reader.all<SchedulerRow>(`${SELECT} ORDER BY name`)
 export const readScheduler = async (reader: Reader, id: number): Promise<SchedulerRow | undefined> =>
   (await reader.all<SchedulerRow>(`${SELECT} WHERE id = $1`, [id]))[0]
 export const readSchedulerByName = async (reader: Reader, name: string): Promise<SchedulerRow | undefined> =>
@@ -88,8 +91,19 @@ export interface SettingRow {
   readonly required: number
   readonly schedulerId: number | null
 }
-const SELECT_SETTING =
-  'SELECT app, name, adapter, description, required, scheduler_id AS "schedulerId" FROM telesto_scheduler_settings'
+/** With the name of the record that is assigned, if any. */
+interface NamedSettingRow extends SettingRow {
+  readonly scheduler: string | null
+}
+const SELECT_SETTING = `SELECT t.app AS app, t.name AS name, t.adapter AS adapter, t.description AS description, t.required AS required,
+  t.scheduler_id AS "schedulerId", s.name AS scheduler
+  FROM telesto_scheduler_settings t LEFT JOIN telesto_schedulers s ON s.id = t.scheduler_id`
 
 export const readSetting = async (reader: Reader, app: string, name: string): Promise<SettingRow | undefined> =>
-  (await reader.all<SettingRow>(`${SELECT_SETTING} WHERE app = $1 AND name = $2`, [app, name]))[0]
+  (await reader.all<SettingRow>(`${SELECT_SETTING} WHERE t.app = $1 AND t.name = $2`, [app, name]))[0]
+/** The settings of one app, or of all, by app and name. */
+export const readSettings = async (reader: Reader, app?: string): Promise<NamedSettingRow[]> =>
+  await reader.all<NamedSettingRow>(
+    `${SELECT_SETTING}${app === undefined ? '' : ' WHERE t.app = $1'} ORDER BY t.app, t.name`,
+    app === undefined ? [] : [app],
+  )

@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process'
-import { randomUUID } from 'node:crypto'
 import { constants } from 'node:fs'
-import { copyFile, lstat, mkdir, open, readdir, rename, rm } from 'node:fs/promises'
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { copyFile, lstat, mkdir, open, readdir, rm } from 'node:fs/promises'
+import { basename, isAbsolute, join, resolve } from 'node:path'
 import { type ExecOptions, type ExecResult, SchedulerError, type Transport } from '../adapter.js'
+import { replace } from './draft.js'
+import { gatherOutput } from './output.js'
 
-/** Bytes of output (stdout and stderr together) after which a command is stopped, where the caller names no limit. */
-const DEFAULT_MAX_BYTES = 64 * 1024 * 1024
 const CHUNK = 64 * 1024
 
 /**
@@ -59,7 +58,7 @@ export const localTransport = (): Transport => {
 
 const run = (
   argv: readonly [string, ...string[]],
-  { cwd, env, stdin, timeoutMs, maxBytes = DEFAULT_MAX_BYTES, signal }: ExecOptions,
+  { cwd, env, stdin, timeoutMs, maxBytes, signal }: ExecOptions,
   closing: AbortSignal,
 ): Promise<ExecResult> =>
   new Promise((settle, fail) => {
@@ -86,8 +85,6 @@ const run = (
       const result = cannotStart(error, name)
       return result instanceof SchedulerError ? fail(result) : settle(result)
     }
-    const chunks = { stdout: [] as Uint8Array[], stderr: [] as Uint8Array[] }
-    let bytes = 0
     let timer: NodeJS.Timeout | undefined
 
     const done = () => {
@@ -103,11 +100,7 @@ const run = (
     }
     const onAbort = () => give(new SchedulerError('unavailable', `${name} was stopped: the call was aborted.`))
     const onClose = () => give(new SchedulerError('unavailable', `${name} was stopped: the transport was closed.`))
-    const collect = (into: Uint8Array[]) => (chunk: Uint8Array) => {
-      bytes += chunk.byteLength
-      if (bytes > maxBytes) give(new SchedulerError('protocol', `${name} wrote more than ${maxBytes} bytes.`))
-      else into.push(chunk)
-    }
+    const output = gatherOutput((words) => give(new SchedulerError('protocol', `${name} ${words}`)), maxBytes)
 
     signal?.addEventListener('abort', onAbort, { once: true })
     closing.addEventListener('abort', onClose, { once: true })
@@ -116,8 +109,8 @@ const run = (
         () => give(new SchedulerError('unavailable', `${name} did not end within ${timeoutMs} ms.`)),
         timeoutMs,
       )
-    child.stdout.on('data', collect(chunks.stdout))
-    child.stderr.on('data', collect(chunks.stderr))
+    child.stdout.on('data', output.stdout)
+    child.stderr.on('data', output.stderr)
     child.stdin.on('error', () => {}) // it ended without reading all of its input: its exit code tells
     child.on('error', (error) => {
       done()
@@ -127,7 +120,7 @@ const run = (
     })
     child.on('close', (code) => {
       done()
-      settle({ code, stdout: Buffer.concat(chunks.stdout), stderr: Buffer.concat(chunks.stderr) })
+      settle(output.result(code))
     })
     child.stdin.end(stdin ?? '')
   })
@@ -178,18 +171,6 @@ const readRange = async (path: string, from: number, maxBytes: number): Promise<
     return Buffer.concat(parts)
   } finally {
     await file.close()
-  }
-}
-
-/** The draft lies beside its target, because a rename is atomic only within one file system. */
-const replace = async (path: string, fill: (draft: string) => Promise<void>): Promise<void> => {
-  const draft = join(dirname(path), `.${randomUUID()}.tmp`)
-  try {
-    await fill(draft)
-    await rename(draft, path)
-  } catch (error) {
-    await rm(draft, { force: true }).catch(() => {})
-    throw error
   }
 }
 

@@ -42,6 +42,9 @@ export const sshFields = {
   directory: text.default('telesto'),
 }
 
+/** The names of those among `sshFields` that say where jobs and their files are. */
+export const SSH_PLACE = ['host', 'port', 'username', 'directory'] as const
+
 /** The names of those among `sshFields` that are secrets. */
 export const SSH_SECRETS = ['password', 'privateKeyPass'] as const
 

@@ -13,11 +13,9 @@ export type Possible = (job: Job) => readonly Exclude<Action, 'read'>[]
 export const readPossible = async (core: Core): Promise<Possible> => {
   const holds = new Map<number, { readonly hold: boolean; readonly release: boolean }>()
   for (const record of await readSchedulers(core.database)) {
-    if (!core.registry.adapters.has(record.adapter)) continue
-    const scheduler = core.connections.of(record)
     holds.set(record.id, {
-      hold: typeof scheduler.hold === 'function',
-      release: typeof scheduler.release === 'function',
+      hold: core.connections.supports(record, 'hold'),
+      release: core.connections.supports(record, 'release'),
     })
   }
   const supported = (job: Job, method: 'hold' | 'release'): boolean =>

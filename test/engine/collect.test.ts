@@ -38,7 +38,7 @@ test('Results are fetched into the directory of the attempt, then processed; wha
     fetchedInto = [ref.token, into]
     return [path.join(into, 'out.json'), 'relative.csv']
   }
-  await p.pass(15_000)
+  await p.until(async () => (await p.status(job)) === 'Complete')
   const done = await p.read(job)
   const { token, workdir } = await p.row(job)
   expect(fetchedInto).toEqual([token, workdir])

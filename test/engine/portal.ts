@@ -11,6 +11,7 @@ import { createEngine } from '../../src/engine/engine.js'
 import { createEventFeed } from '../../src/event-feed.js'
 import type { Job } from '../../src/job.js'
 import { JobManager } from '../../src/job-manager.js'
+import { createKeyRing } from '../../src/key-ring.js'
 import { machineId } from '../../src/machine.js'
 import { createPokes } from '../../src/pokes.js'
 import { processIdentity } from '../../src/process-identity.js'
@@ -18,7 +19,8 @@ import { type ProcessResults, processing } from '../../src/processing.js'
 import { createQuestions } from '../../src/questions.js'
 import { createRegistry } from '../../src/registry.js'
 import { createReportTokens } from '../../src/report-token.js'
-import { createScheduler, ensureRecordsOfThisMachine, type SchedulerLimits } from '../../src/schedulers.js'
+import { createScheduler, ensureRecordsOfThisMachine } from '../../src/schedulers/change.js'
+import type { SchedulerLimits } from '../../src/schedulers/limits.js'
 import type { Database, Transaction, Value } from '../../src/store/database.js'
 import { readJobRow } from '../../src/store/jobs.js'
 import { openDatabase } from '../../src/store/open.js'
@@ -152,9 +154,11 @@ export const portal = async (options: PortalOptions = {}) => {
     customStatuses: new Map(),
     access,
     urls: { page: (inner) => inner, callback: () => undefined },
-    tokens: createReportTokens(new Uint8Array(32)),
+    tokens: createReportTokens([new Uint8Array(32)]),
+    keys: createKeyRing([]),
     connections: createConnections(
       registry,
+      createKeyRing([]),
       log,
       () => new Date(),
       () => localTransport(),

@@ -14,12 +14,24 @@ import {
   type SubmitRequest,
   type Token,
 } from '../../src/adapter.js'
+import type { SshTarget } from '../../src/transport/ssh-target.js'
 
 const specs = { SCRIPTED: z.strictObject({ does: z.string().default('') }) }
 type Request = SubmitRequest<typeof specs>
 type Full = Required<Scheduler<Request>>
 export type Method = keyof Full
-const OPTIONAL = ['history', 'recover', 'hold', 'release', 'listLogs', 'readLog', 'fetch', 'result', 'cleanUp'] as const
+const OPTIONAL = [
+  'history',
+  'recover',
+  'hold',
+  'release',
+  'listLogs',
+  'readLog',
+  'fetch',
+  'result',
+  'cleanUp',
+  'ping',
+] as const
 type Optional = (typeof OPTIONAL)[number]
 
 /** A job as the scripted scheduler knows it. `report` undefined: no answer mentions it. */
@@ -46,6 +58,8 @@ export interface ScriptOptions {
   readonly defaults?: Partial<AdapterDefaults>
   readonly thisMachine?: { readonly record: string }
   readonly type?: string
+  /** Its record is on a host: commands and files would be there. */
+  readonly ssh?: SshTarget
 }
 
 /** Never answers, and ignores its signal. */
@@ -139,6 +153,7 @@ export const scriptedSystem = (now: () => number, options: ScriptOptions = {}) =
       specs,
       defaults: { pollSeconds: 10, maxIdsPerPoll: 100, maxSubmitsPerMinute: 10_000, ...options.defaults },
       ...(options.thisMachine ? { thisMachine: options.thisMachine } : {}),
+      ...(options.ssh ? { ssh: () => options.ssh } : {}),
       connect,
     }),
     script,

@@ -82,7 +82,13 @@ export class Engine {
       ...shared.base,
       database,
       clock,
-      connections: createConnections(shared.registry, silent, () => new Date(shared.now()), localTransport),
+      connections: createConnections(
+        shared.registry,
+        shared.base.keys,
+        silent,
+        () => new Date(shared.now()),
+        localTransport,
+      ),
       pokes: createPokes(
         () => clock.monotonic(),
         () => {},
@@ -159,8 +165,8 @@ export class Engine {
 
   /** Something runs that waits neither at a gate nor for time or an answer: it is in the file system. */
   get inFiles(): boolean {
-    const sweep = this.tasks.get('sweep')
-    return sweep !== undefined && sweep.waiting === 0 && !this.crashed
+    if (this.crashed) return false
+    return [...this.tasks].some(([key, task]) => (key === 'sweep' || key.startsWith('collect')) && task.waiting === 0)
   }
 
   async #gate(task: Task, what: string): Promise<void> {
@@ -215,10 +221,12 @@ export class Engine {
       if (name === 'status' && task.key.startsWith('poll')) this.#shared.polls(task)
       const refs = (Array.isArray(first) ? first : [first]) as readonly { readonly token: Token }[]
       const { answer, heard } = this.#shared.world.call(name, refs)
+      task.waiting++
       const came = await answer.then(
         (value) => ({ value }),
         (error: unknown) => ({ error }),
       )
+      task.waiting--
       await this.#gate(task, `hears ${name}`)
       if ('error' in came) throw came.error
       heard(came.value)

@@ -3,12 +3,13 @@ import { createConnections } from '../../src/connections.js'
 import type { Core } from '../../src/core.js'
 import { createEventFeed } from '../../src/event-feed.js'
 import { JobManager } from '../../src/job-manager.js'
+import { createKeyRing } from '../../src/key-ring.js'
 import { createPokes } from '../../src/pokes.js'
 import type { ProcessResults } from '../../src/processing.js'
 import { createQuestions } from '../../src/questions.js'
 import { createRegistry } from '../../src/registry.js'
 import { createReportTokens } from '../../src/report-token.js'
-import { createScheduler } from '../../src/schedulers.js'
+import { createScheduler } from '../../src/schedulers/change.js'
 import { localTransport } from '../../src/transport/local.js'
 import { createPolled } from '../../src/waiting/polled.js'
 import { createWaiting } from '../../src/waiting/waiting.js'
@@ -260,11 +261,12 @@ const coreOf = (store: Store, world: World): Core => {
     clock,
     log: silent,
     registry,
+    keys: createKeyRing([]),
     customStatuses: new Map(),
     access: defaultAccess,
     urls: { page: (inner) => inner, callback: () => undefined },
-    tokens: createReportTokens(new Uint8Array(32)),
-    connections: createConnections(registry, silent, () => new Date(store.now), localTransport),
+    tokens: createReportTokens([new Uint8Array(32)]),
+    connections: createConnections(registry, createKeyRing([]), silent, () => new Date(store.now), localTransport),
     pokes: createPokes(
       () => clock.monotonic(),
       () => {},

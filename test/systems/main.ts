@@ -44,6 +44,12 @@ const SYSTEMS: Readonly<Record<string, System>> = {
     script: 'test/systems/postgres.sh',
     config: 'vitest.postgres.config.ts',
   },
+  ssh: {
+    what: 'commands and files over SSH, on a real sshd that hangs, is dropped and restarted',
+    script: 'test/systems/sshd.sh',
+    config: 'vitest.systems.config.ts',
+    tests: ['test/systems/ssh'],
+  },
   packed: {
     what: "the package as it would be published, in a user's project, on the oldest Node that it promises",
     config: 'vitest.systems.config.ts',

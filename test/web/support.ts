@@ -118,7 +118,7 @@ export const startPortal = async (options: Options = {}, mount: Mount = mountAtT
       const [row] = await sql<{ token: string }>(
         `SELECT a.token FROM telesto_jobs j JOIN telesto_attempts a ON a.id = j.attempt_id WHERE j.id = ${jobId}`,
       )
-      return createReportTokens(await readFile(path.join(directory, 'report.key'))).of(row?.token ?? '')
+      return createReportTokens([await readFile(path.join(directory, 'report.key'))]).of(row?.token ?? '')
     },
     async workdir(jobId: number): Promise<string> {
       const [row] = await sql<{ workdir: string }>(

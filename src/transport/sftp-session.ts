@@ -1,0 +1,93 @@
+import type { SFTPWrapper } from 'ssh2'
+import { SchedulerError } from '../adapter.js'
+import { type SshConnection, until } from './ssh-connection.js'
+import { wordsOfHost } from './ssh-words.js'
+
+type Done<T> = (error: Error | undefined | null, value: T) => void
+/** One request. Rejects with the server's own error, or with the SchedulerError for which the session ended. */
+export type Ask = <T>(start: (sftp: SFTPWrapper, done: Done<T>) => void) => Promise<T>
+/** One use of the session for the file `path`, which errors name. */
+export type UseSftp = <T>(path: string, action: (ask: Ask) => Promise<T>) => Promise<T>
+
+interface Session {
+  readonly sftp: SFTPWrapper
+  readonly ended: AbortSignal
+  readonly end: (reason: SchedulerError) => void
+}
+
+/** One session of SFTP, opened when it is first needed and again when it ended. It gives way to a command that waits. */
+export const sftpSession = (connection: SshConnection, answerSeconds: number, closing: AbortSignal): UseSftp => {
+  const { place } = connection
+  let session: Promise<Session> | undefined
+  let users = 0
+
+  const open = async (): Promise<Session> => {
+    const { channel: sftp, lost } = await connection.channel<SFTPWrapper>(
+      (client, done) => client.sftp(done),
+      (late) => late.end(),
+      closing,
+    )
+    const ended = new AbortController()
+    const end = (reason: SchedulerError) => {
+      if (ended.signal.aborted) return
+      ended.abort(reason)
+      session = undefined
+      sftp.end()
+    }
+    sftp.on('error', (error: Error) =>
+      end(new SchedulerError('protocol', `${place}: SFTP: ${wordsOfHost(error.message)}.`)),
+    )
+    sftp.on('close', () => end(new SchedulerError('unavailable', `${place}: the session of SFTP ended.`)))
+    return { sftp, ended: AbortSignal.any([ended.signal, lost]), end }
+  }
+
+  const opened = (): Promise<Session> => {
+    if (session) return session
+    const opening = open()
+    session = opening
+    opening.catch(() => {
+      if (session === opening) session = undefined
+    })
+    return opening
+  }
+
+  connection.onWanted(() => {
+    if (users > 0) return
+    const resting = session
+    session = undefined
+    resting?.then(
+      ({ sftp }) => sftp.end(),
+      () => {},
+    )
+  })
+
+  const asking = ({ sftp, ended, end }: Session, path: string): Ask => {
+    const tooLong = () =>
+      end(new SchedulerError('unavailable', `${place}: ${path}: no answer from SFTP within ${answerSeconds} s.`))
+    return async <T>(start: (sftp: SFTPWrapper, done: Done<T>) => void): Promise<T> => {
+      ended.throwIfAborted()
+      const timer = setTimeout(tooLong, answerSeconds * 1000)
+      try {
+        const answered = new Promise<T>((settle, fail) => {
+          start(sftp, (error, value) => (error ? fail(error) : settle(value)))
+        })
+        return await until(answered, ended)
+      } finally {
+        clearTimeout(timer)
+      }
+    }
+  }
+
+  return async (path, action) => {
+    users += 1
+    try {
+      return await action(asking(await opened(), path))
+    } catch (error) {
+      if (error instanceof SchedulerError) throw error
+      const words = wordsOfHost(error instanceof Error ? error.message : String(error))
+      throw new SchedulerError('unavailable', `${place}: ${path}: ${words}`, { cause: error })
+    } finally {
+      users -= 1
+    }
+  }
+}

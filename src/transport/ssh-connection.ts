@@ -1,0 +1,249 @@
+import type { Client } from 'ssh2'
+import { type Logger, SchedulerError } from '../adapter.js'
+import type { HostKeyKind } from './ssh-host-key.js'
+import { logIn, placeOf } from './ssh-login.js'
+import type { SshTarget } from './ssh-target.js'
+import { wordsOfHost } from './ssh-words.js'
+
+export interface SshOptions {
+  readonly log?: Logger
+  /** A host that answers nothing for so long is given up, and all that waits for it fails with `unavailable`. Default 30. */
+  readonly keepAliveSeconds?: number
+  /** For connecting and logging in together. Default 20. */
+  readonly connectSeconds?: number
+  /** So long after an attempt to connect there is no other: calls get the reason of the last failure at once. Default 5. */
+  readonly reopenSeconds?: number
+  /** A connection that nobody has used for so long is closed. Default 300. */
+  readonly idleSeconds?: number
+  /** Commands at once and one for the files; the others wait. Less than the MaxSessions of the host, which is 10 by default. Default 8. */
+  readonly maxChannels?: number
+  /** A request for a file that the host does not answer for so long fails: a file system there may hang. Default 60. */
+  readonly answerSeconds?: number
+}
+
+/** What ssh2 gives for an open channel: a command's, or that of a session of SFTP. */
+interface Closing {
+  once(event: 'close', listener: () => void): unknown
+}
+export type OpenChannel<C> = (client: Client, done: (error: Error | undefined, channel: C) => void) => void
+
+export interface SshConnection {
+  readonly place: string
+  /**
+   * A new channel on the one connection, which is opened where there is none. It counts until the host has closed it. `stop`
+   * ends the waiting with its reason; a channel that is opened nevertheless is given to `discard`.
+   */
+  channel<C extends Closing>(open: OpenChannel<C>, discard: (channel: C) => void, stop: AbortSignal): Promise<Opened<C>>
+  /** Called when somebody waits for a channel: gives back one that rests. */
+  onWanted(yieldChannel: () => void): void
+  close(): Promise<void>
+}
+export interface Opened<C> {
+  readonly channel: C
+  /** Aborts when the connection is lost; its reason is the SchedulerError to throw. */
+  readonly lost: AbortSignal
+}
+
+interface Link {
+  readonly client: Client
+  readonly lost: AbortController
+  readonly waiting: (() => void)[]
+  limit: number
+  used: number
+  open: number
+  idle: NodeJS.Timeout | undefined
+}
+
+/** A host whose MaxSessions is lower refuses a channel: it is asked for again so often, and at last once a second. */
+const CHANNEL_ATTEMPTS = 12
+
+export const createSshConnection = (target: SshTarget, options: SshOptions): SshConnection => {
+  const { keepAliveSeconds = 30, connectSeconds = 20, reopenSeconds = 5, idleSeconds = 300, maxChannels = 8 } = options
+  const place = placeOf(target)
+  const closing = new AbortController()
+  let link: Link | undefined
+  let opening: Promise<Link> | undefined
+  let kind: HostKeyKind | undefined
+  let last: { at: number; reason: SchedulerError } | undefined
+  let yieldChannel = (): void => {}
+
+  const closedError = () => new SchedulerError('unavailable', `${place}: the transport is closed.`)
+
+  const open = async (): Promise<Link> => {
+    try {
+      const login = await logIn(target, {
+        connectMs: connectSeconds * 1000,
+        keepAliveMs: keepAliveSeconds * 1000,
+        kind,
+        signal: closing.signal,
+      })
+      if (closing.signal.aborted) {
+        login.client.destroy()
+        throw closedError()
+      }
+      kind = login.kind
+      last = { at: performance.now(), reason: new SchedulerError('unavailable', `${place}: the connection was lost.`) }
+      options.log?.info({ host: target.host, port: target.port }, 'SSH connection opened')
+      return keep(login.client)
+    } catch (error) {
+      const reason =
+        error instanceof SchedulerError
+          ? error
+          : new SchedulerError('unavailable', `${place}: ${wordsOfHost(String(error))}`)
+      last = { at: performance.now(), reason }
+      throw reason
+    }
+  }
+
+  const keep = (client: Client): Link => {
+    const own: Link = {
+      client,
+      lost: new AbortController(),
+      waiting: [],
+      limit: maxChannels,
+      used: 0,
+      open: 0,
+      idle: undefined,
+    }
+    let words = 'the host closed it'
+    const lose = () => {
+      if (link === own) link = undefined
+      clearTimeout(own.idle)
+      if (own.lost.signal.aborted) return
+      const reason = new SchedulerError('unavailable', `The connection to ${place} was lost: ${words}.`)
+      if (last) last = { ...last, reason }
+      options.log?.warn({ host: target.host, port: target.port, reason: words }, 'SSH connection lost')
+      own.lost.abort(reason)
+    }
+    client.on('error', (error: Error & { level?: string }) => {
+      words =
+        error.level === 'client-timeout' ? `it answered nothing for ${keepAliveSeconds} s` : wordsOfHost(error.message)
+      client.destroy()
+      lose()
+    })
+    client.on('end', () => client.destroy())
+    client.on('close', lose)
+    link = own
+    rest(own)
+    return own
+  }
+
+  /** Closes the link after a while without use. */
+  const rest = (own: Link) => {
+    clearTimeout(own.idle)
+    own.idle = setTimeout(() => {
+      if (link === own) link = undefined
+      last = undefined
+      own.lost.abort(new SchedulerError('unavailable', `${place}: the connection was idle and is closed.`))
+      own.client.end()
+    }, idleSeconds * 1000)
+    own.idle.unref()
+  }
+
+  const connected = (): Promise<Link> => {
+    if (closing.signal.aborted) return Promise.reject(closedError())
+    if (link) return Promise.resolve(link)
+    if (!opening && last && performance.now() - last.at < reopenSeconds * 1000) return Promise.reject(last.reason)
+    opening ??= open().finally(() => {
+      opening = undefined
+    })
+    return opening
+  }
+
+  const free = (own: Link) => {
+    own.used -= 1
+    own.waiting.shift()?.()
+    if (own.used === 0) rest(own)
+  }
+
+  /** Waits for one of the channels that there may be. */
+  const slot = async (own: Link, stop: AbortSignal): Promise<void> => {
+    clearTimeout(own.idle)
+    while (own.used >= own.limit) {
+      yieldChannel()
+      const turn = Promise.withResolvers<void>()
+      own.waiting.push(turn.resolve)
+      try {
+        await until(turn.promise, stop, own.lost.signal)
+      } catch (error) {
+        const at = own.waiting.indexOf(turn.resolve)
+        if (at < 0)
+          own.waiting.shift()?.() // the turn came as well: it is the next one's
+        else own.waiting.splice(at, 1)
+        throw error
+      }
+    }
+    own.used += 1
+  }
+
+  return {
+    place,
+    onWanted(give) {
+      yieldChannel = give
+    },
+    async channel<C extends Closing>(ask: OpenChannel<C>, discard: (channel: C) => void, stop: AbortSignal) {
+      const own = await until(connected(), stop)
+      for (let attempt = 1; ; attempt++) {
+        await slot(own, stop)
+        const asked = new Promise<C>((settle, fail) => {
+          try {
+            ask(own.client, (error, channel) => {
+              if (error) return fail(error)
+              own.open += 1
+              channel.once('close', () => {
+                own.open -= 1
+                free(own)
+              })
+              settle(channel)
+            })
+          } catch (error) {
+            fail(error)
+          }
+        })
+        try {
+          return { channel: await until(asked, stop, own.lost.signal), lost: own.lost.signal }
+        } catch (error) {
+          if (error instanceof SchedulerError) {
+            asked.then(discard, () => free(own))
+            throw error
+          }
+          const full = /channel open failure/i.test(String(error))
+          if (full) own.limit = Math.max(1, Math.min(own.limit, own.open))
+          free(own)
+          if (!full || attempt >= CHANNEL_ATTEMPTS) {
+            const said = wordsOfHost(error instanceof Error ? error.message : String(error))
+            throw new SchedulerError('unavailable', `${place} opened no channel: ${said}`, { cause: error })
+          }
+          yieldChannel()
+          await until(pause(Math.min(1000, 20 * 2 ** attempt)), stop, own.lost.signal)
+        }
+      }
+    },
+    async close() {
+      if (closing.signal.aborted) return
+      closing.abort(closedError())
+      await opening?.catch(() => {})
+      const own = link
+      link = undefined
+      if (!own) return
+      clearTimeout(own.idle)
+      own.lost.abort(closedError())
+      own.client.end()
+      await Promise.race([new Promise<void>((settle) => own.client.once('close', () => settle())), pause(1000)])
+      own.client.destroy()
+    },
+  }
+}
+
+const pause = (ms: number): Promise<void> => new Promise((settle) => setTimeout(settle, ms))
+
+/** The outcome of `work`, or the reason of the first signal that aborts before it. */
+export const until = <T>(work: Promise<T>, ...signals: readonly AbortSignal[]): Promise<T> => {
+  const signal = AbortSignal.any([...signals])
+  return new Promise((settle, fail) => {
+    const stop = () => fail(signal.reason)
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', stop, { once: true })
+    work.then(settle, fail).finally(() => signal.removeEventListener('abort', stop))
+  })
+}

@@ -1,0 +1,32 @@
+/** Fills the buffer from position `at` of the source and answers how much there was: less than the buffer is the end. */
+export type ReadAt = (buffer: Buffer, at: number) => Promise<number>
+export type WriteAt = (bytes: Buffer, at: number) => Promise<void>
+
+/** How much travels at once, and how many pieces are under way: 2 MiB of memory, whatever the size of the file. */
+const CHUNK = 128 * 1024
+const AHEAD = 16
+
+/** Copies a source to its end, several pieces at a time. What fails first is thrown, once no piece is under way any more. */
+export const transfer = async (readAt: ReadAt, writeAt: WriteAt): Promise<void> => {
+  let next = 0
+  let ended = false
+  const piece = async (): Promise<void> => {
+    const at = next
+    next += CHUNK
+    const buffer = Buffer.allocUnsafe(CHUNK)
+    const count = await readAt(buffer, at)
+    if (count < CHUNK) ended = true
+    if (count > 0) await writeAt(buffer.subarray(0, count), at)
+  }
+  const pieces = async (): Promise<void> => {
+    while (!ended) {
+      await piece().catch((error: unknown) => {
+        ended = true
+        throw error
+      })
+    }
+  }
+  await piece() // most files are small, and one piece is all of them
+  const outcomes = await Promise.allSettled(Array.from({ length: AHEAD }, pieces))
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+}
