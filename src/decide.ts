@@ -109,11 +109,17 @@ const STATUS_OF: Readonly<Record<Overall, StatusCode | undefined>> = {
 /** The scheduler's word on the whole; where it has none, what its parts add up to. */
 const overall = (report: JobReport): Overall => {
   const parts = report.parts ?? []
-  const said = report.state ?? sum(new Set(parts.map((part) => part.state)))
+  const said = report.state ?? sum(statesOf(report))
   const state = said === 'succeeded' && (report.exitCode ?? 0) !== 0 ? 'failed' : said
   return state === 'failed' && parts.some((part) => part.state === 'succeeded') ? 'mixed' : state
 }
 
+/** The scheduler's word on the whole; where it has none, those on its parts. */
+export const statesOf = ({ state, parts = [] }: JobReport): ReadonlySet<JobState> =>
+  new Set(state === undefined ? parts.map((part) => part.state) : [state])
+
+/** States of what stays as it is until it is released. */
+export const HELD_STATES: ReadonlySet<JobState> = new Set(['held', 'suspended'])
 /** States that a job or part does not leave. */
 export const FINAL_STATES: ReadonlySet<JobState> = new Set(['succeeded', 'failed', 'cancelled'])
 
