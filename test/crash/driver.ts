@@ -104,7 +104,8 @@ export const createDriver = (
     const settled = seen.settled && take !== 'delete' ? 'past' : seen.settled
     if (when === 'settled') return seen.settled
     if (when === 'running') return seen.status === 'Running' || settled
-    if (when === 'paused') return (seen.status === 'Paused' && seen.order === null) || settled
+    // Of several processes some may have ended before.
+    if (when === 'paused') return (/Paused|Various/.test(seen.status) && seen.order === null) || settled
     if (when === 'lost') return seen.settled && seen.cause === 'lost'
     return job.moments.has(when) || settled
   }

@@ -54,7 +54,7 @@ const attempt = (number: number, more: Partial<StoredAttempt> = {}): StoredAttem
 })
 const job = (attempts: readonly StoredAttempt[], more: Partial<StoredJob> = {}): StoredJob => {
   const last = attempts.at(-1)
-  const complete = attempts.filter(({ status }) => status === 'COM')
+  const complete = attempts.filter(({ status }) => status === 'COM' || status === 'VCP')
   return {
     id: 1,
     key: 'j1',
@@ -72,7 +72,7 @@ const evidence = (jobs: readonly StoredJob[], runs: readonly Run[], more: Partia
   jobs,
   runs: new Map([['j1', runs]]),
   processed: jobs.flatMap(({ attempts }) =>
-    attempts.filter(({ status }) => status === 'COM').map(({ token }) => ({ token, key: 'j1' })),
+    attempts.filter(({ status }) => status === 'COM' || status === 'VCP').map(({ token }) => ({ token, key: 'j1' })),
   ),
   alive: [],
   directories: jobs.map(({ id }) => id),
@@ -153,6 +153,18 @@ describe('what is right', () => {
       ),
     ],
     [
+      'a job of which a part failed, and that was resubmitted before its results were processed',
+      history([...EXECUTED, asked('resubmit', 1)]),
+      evidence(
+        [
+          job([attempt(1, { status: 'VCP', exitCode: null, parts: PARTS.slice(0, 2) }), attempt(2)], {
+            extended: { key: 't2', times: 1 },
+          }),
+        ],
+        [...ran('t1', undefined, { ...THREE, procs: THREE.procs?.slice(0, 2) ?? [] }), ...ran('t2', 0)],
+      ),
+    ],
+    [
       'a job of three processes that ended in three ways',
       history([...EXECUTED, asked('stop', 1)]),
       evidence([job([attempt(1, { status: 'VCP', exitCode: null, parts: PARTS })])], ran('t1', undefined, THREE)),
@@ -178,6 +190,15 @@ describe('lost', () => {
       'results that were never processed',
       history(EXECUTED),
       evidence([job([attempt(1)])], ran('t1', 0), { processed: [] }),
+    ],
+    [
+      'results of a job of which a part failed',
+      history([...EXECUTED, asked('stop', 1)]),
+      evidence(
+        [job([attempt(1, { status: 'VCP', exitCode: null, parts: PARTS })], { extended: {} })],
+        ran('t1', undefined, THREE),
+        { processed: [] },
+      ),
     ],
     [
       'results that were never committed',

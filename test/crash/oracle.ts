@@ -80,11 +80,14 @@ const judgeRuns = (history: History, runs: readonly Run[]): Found => {
   return found
 }
 
-/** Results are processed of attempts that succeeded, and of no others. */
+/** Of an attempt that succeeded, or of which a part did. */
+const hasResults = (status: string | null | undefined): boolean => status === 'COM' || status === 'VCP'
+
+/** Results are processed where there are some, and nowhere else. */
 const judgeCalls = (runs: readonly Run[], calls: readonly string[]): Found =>
   [...new Set(calls)]
-    .filter((token) => statusOf(runs.find((run) => run.token === token)?.procs ?? []) !== 'COM')
-    .map((token) => ({ kind: 'wrong', what: `the results of ${token} were processed, and it did not succeed` }))
+    .filter((token) => !hasResults(statusOf(runs.find((run) => run.token === token)?.procs ?? [])))
+    .map((token) => ({ kind: 'wrong', what: `the results of ${token} were processed, and there are none` }))
 
 const CODES: Readonly<Record<Ending, string | undefined>> = {
   succeeded: 'COM',
@@ -190,23 +193,29 @@ const judgeProcs = ({ status, exitCode, parts }: StoredAttempt, procs: readonly 
   })
 }
 
-/** Processed at least once, committed exactly once: together with Complete. */
+/**
+ * Processed at least once, committed exactly once: together with Complete. What is Various-Complete is settled before that: it may
+ * be resubmitted first, and then nobody needs its results.
+ */
 const judgeResults = ({ story }: History, { attempts, extended }: StoredJob, calls: readonly string[]): Found => {
   if (!story.processed)
     return extended.key === undefined ? [] : [{ kind: 'wrong', what: 'processed, and has no function' }]
-  const complete = attempts.filter(({ status }) => status === 'COM').map(({ token }) => token)
-  const found: Found = complete
-    .filter((token) => !calls.includes(token))
-    .map((token) => ({ kind: 'lost', what: `the results of ${token} were never processed` }))
+  const may = attempts.filter(({ status }) => hasResults(status))
+  const must = may.filter((attempt) => attempt.status === 'COM' || attempt === attempts.at(-1))
+  const found: Found = must
+    .filter(({ token }) => !calls.includes(token))
+    .map(({ token }) => ({ kind: 'lost', what: `the results of ${token} were never processed` }))
   const times = extended.times ?? 0
-  if (times < complete.length)
-    found.push({ kind: 'lost', what: `results committed ${times} times, Complete ${complete.length}` })
-  if (times > complete.length)
-    found.push({ kind: 'doubled', what: `results committed ${times} times, Complete ${complete.length}` })
-  if (extended.key !== complete.at(-1))
+  if (times < must.length)
+    found.push({ kind: 'lost', what: `results committed ${times} times, there are those of ${must.length} attempts` })
+  if (times > may.length)
+    found.push({ kind: 'doubled', what: `results committed ${times} times, there are those of ${may.length} attempts` })
+  const last = must.at(-1)
+  const right = last ? may.slice(may.indexOf(last)) : [undefined, ...may]
+  if (!right.some((attempt) => attempt?.token === extended.key))
     found.push({
       kind: 'wrong',
-      what: `the results are of ${extended.key}, and the last to succeed is ${complete.at(-1)}`,
+      what: `the results are of ${extended.key}, and the last that has some is ${last?.token}`,
     })
   return found
 }
