@@ -1,7 +1,6 @@
 import type { Client } from 'ssh2'
 import { type Logger, SchedulerError } from '../adapter.js'
-import type { HostKeyKind } from './ssh-host-key.js'
-import { logIn, placeOf } from './ssh-login.js'
+import { type Login, logIn, placeOf } from './ssh-login.js'
 import type { SshTarget } from './ssh-target.js'
 import { wordsOfHost } from './ssh-words.js'
 
@@ -15,7 +14,7 @@ export interface SshOptions {
   readonly reopenSeconds?: number
   /** A connection that nobody has used for so long is closed. Default 300. */
   readonly idleSeconds?: number
-  /** Commands at once and one for the files; the others wait. Less than the MaxSessions of the host, which is 10 by default. Default 8. */
+  /** Channels at once: commands, and one for all files. The others wait. Below the host's MaxSessions, mostly 10. Default 8. */
   readonly maxChannels?: number
   /** A request for a file that the host does not answer for so long fails: a file system there may hang. Default 60. */
   readonly answerSeconds?: number
@@ -34,8 +33,10 @@ export interface SshConnection {
    * ends the waiting with its reason; a channel that is opened nevertheless is given to `discard`.
    */
   channel<C extends Closing>(open: OpenChannel<C>, discard: (channel: C) => void, stop: AbortSignal): Promise<Opened<C>>
-  /** Called when somebody waits for a channel: gives back one that rests. */
-  onWanted(yieldChannel: () => void): void
+  /** For as long as `action` takes, the connection is not idle. */
+  using<T>(action: () => Promise<T>): Promise<T>
+  /** Called when somebody waits for a channel, and when a use has ended meanwhile: gives back one that rests. */
+  onWanted(giveBack: () => void): void
   close(): Promise<void>
 }
 export interface Opened<C> {
@@ -48,14 +49,16 @@ interface Link {
   readonly client: Client
   readonly lost: AbortController
   readonly waiting: (() => void)[]
+  /** The last channel that was asked for. */
+  asked: Promise<unknown>
   limit: number
   used: number
   open: number
-  idle: NodeJS.Timeout | undefined
 }
 
 /** A host whose MaxSessions is lower refuses a channel: it is asked for again so often, and at last once a second. */
 const CHANNEL_ATTEMPTS = 12
+const SLOW_CHANNEL_MS = 500
 
 export const createSshConnection = (target: SshTarget, options: SshOptions): SshConnection => {
   const { keepAliveSeconds = 30, connectSeconds = 20, reopenSeconds = 5, idleSeconds = 300, maxChannels = 8 } = options
@@ -63,9 +66,11 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
   const closing = new AbortController()
   let link: Link | undefined
   let opening: Promise<Link> | undefined
-  let kind: HostKeyKind | undefined
+  let known: Login['known'] | undefined
   let last: { at: number; reason: SchedulerError } | undefined
-  let yieldChannel = (): void => {}
+  let giveBack = (): void => {}
+  let uses = 0
+  let idle: NodeJS.Timeout | undefined
 
   const closedError = () => new SchedulerError('unavailable', `${place}: the transport is closed.`)
 
@@ -74,14 +79,14 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
       const login = await logIn(target, {
         connectMs: connectSeconds * 1000,
         keepAliveMs: keepAliveSeconds * 1000,
-        kind,
+        known,
         signal: closing.signal,
       })
       if (closing.signal.aborted) {
         login.client.destroy()
         throw closedError()
       }
-      kind = login.kind
+      known = login.known
       last = { at: performance.now(), reason: new SchedulerError('unavailable', `${place}: the connection was lost.`) }
       options.log?.info({ host: target.host, port: target.port }, 'SSH connection opened')
       return keep(login.client)
@@ -100,15 +105,14 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
       client,
       lost: new AbortController(),
       waiting: [],
+      asked: Promise.resolve(),
       limit: maxChannels,
       used: 0,
       open: 0,
-      idle: undefined,
     }
     let words = 'the host closed it'
     const lose = () => {
       if (link === own) link = undefined
-      clearTimeout(own.idle)
       if (own.lost.signal.aborted) return
       const reason = new SchedulerError('unavailable', `The connection to ${place} was lost: ${words}.`)
       if (last) last = { ...last, reason }
@@ -124,20 +128,18 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
     client.on('end', () => client.destroy())
     client.on('close', lose)
     link = own
-    rest(own)
     return own
   }
 
-  /** Closes the link after a while without use. */
-  const rest = (own: Link) => {
-    clearTimeout(own.idle)
-    own.idle = setTimeout(() => {
-      if (link === own) link = undefined
-      last = undefined
-      own.lost.abort(new SchedulerError('unavailable', `${place}: the connection was idle and is closed.`))
-      own.client.end()
-    }, idleSeconds * 1000)
-    own.idle.unref()
+  const leave = (own: Link, words: string) => {
+    if (link === own) link = undefined
+    own.lost.abort(new SchedulerError('unavailable', words))
+    void hangUp(own.client)
+  }
+  const closeIdle = () => {
+    if (!link) return
+    last = undefined
+    leave(link, `${place}: the connection was idle and is closed.`)
   }
 
   const connected = (): Promise<Link> => {
@@ -152,54 +154,75 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
 
   const free = (own: Link) => {
     own.used -= 1
-    own.waiting.shift()?.()
-    if (own.used === 0) rest(own)
+    while (own.used < own.limit && own.waiting.length > 0) {
+      own.used += 1 // handed on, so that nobody who comes later takes it
+      own.waiting.shift()?.()
+    }
   }
 
   /** Waits for one of the channels that there may be. */
   const slot = async (own: Link, stop: AbortSignal): Promise<void> => {
-    clearTimeout(own.idle)
-    while (own.used >= own.limit) {
-      yieldChannel()
-      const turn = Promise.withResolvers<void>()
-      own.waiting.push(turn.resolve)
-      try {
-        await until(turn.promise, stop, own.lost.signal)
-      } catch (error) {
-        const at = own.waiting.indexOf(turn.resolve)
-        if (at < 0)
-          own.waiting.shift()?.() // the turn came as well: it is the next one's
-        else own.waiting.splice(at, 1)
-        throw error
-      }
+    if (own.used < own.limit) {
+      own.used += 1
+      return
     }
-    own.used += 1
+    const turn = Promise.withResolvers<void>()
+    own.waiting.push(turn.resolve)
+    giveBack()
+    try {
+      await until(turn.promise, stop, own.lost.signal)
+    } catch (error) {
+      const at = own.waiting.indexOf(turn.resolve)
+      if (at < 0) free(own)
+      else own.waiting.splice(at, 1)
+      throw error
+    }
+  }
+
+  /**
+   * Asks for one channel after the other: a host forgets those that were closed only once it has read all that it was sent, and
+   * would count them beside many new ones. One that is slow to answer does not hold up the others for long.
+   */
+  const request = <C extends Closing>(own: Link, ask: OpenChannel<C>): Promise<C> => {
+    const asked = own.asked.then(
+      () =>
+        new Promise<C>((settle, fail) => {
+          ask(own.client, (error, channel) => {
+            if (error) return fail(error)
+            own.open += 1
+            channel.once('close', () => {
+              own.open -= 1
+              free(own)
+            })
+            settle(channel)
+          })
+        }),
+    )
+    own.asked = Promise.race([asked, pause(SLOW_CHANNEL_MS)]).catch(() => {})
+    return asked
   }
 
   return {
     place,
+    async using(action) {
+      uses += 1
+      clearTimeout(idle)
+      try {
+        return await action()
+      } finally {
+        uses -= 1
+        if (link && link.waiting.length > 0) giveBack()
+        if (uses === 0 && link) idle = setTimeout(closeIdle, idleSeconds * 1000).unref()
+      }
+    },
     onWanted(give) {
-      yieldChannel = give
+      giveBack = give
     },
     async channel<C extends Closing>(ask: OpenChannel<C>, discard: (channel: C) => void, stop: AbortSignal) {
       const own = await until(connected(), stop)
       for (let attempt = 1; ; attempt++) {
         await slot(own, stop)
-        const asked = new Promise<C>((settle, fail) => {
-          try {
-            ask(own.client, (error, channel) => {
-              if (error) return fail(error)
-              own.open += 1
-              channel.once('close', () => {
-                own.open -= 1
-                free(own)
-              })
-              settle(channel)
-            })
-          } catch (error) {
-            fail(error)
-          }
-        })
+        const asked = request(own, ask)
         try {
           return { channel: await until(asked, stop, own.lost.signal), lost: own.lost.signal }
         } catch (error) {
@@ -211,10 +234,11 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
           if (full) own.limit = Math.max(1, Math.min(own.limit, own.open))
           free(own)
           if (!full || attempt >= CHANNEL_ATTEMPTS) {
+            if (full && own.open === 0) leave(own, `${place} opens no channel on this connection.`)
             const said = wordsOfHost(error instanceof Error ? error.message : String(error))
             throw new SchedulerError('unavailable', `${place} opened no channel: ${said}`, { cause: error })
           }
-          yieldChannel()
+          giveBack()
           await until(pause(Math.min(1000, 20 * 2 ** attempt)), stop, own.lost.signal)
         }
       }
@@ -222,28 +246,34 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
     async close() {
       if (closing.signal.aborted) return
       closing.abort(closedError())
+      clearTimeout(idle)
       await opening?.catch(() => {})
       const own = link
       link = undefined
       if (!own) return
-      clearTimeout(own.idle)
       own.lost.abort(closedError())
-      own.client.end()
-      await Promise.race([new Promise<void>((settle) => own.client.once('close', () => settle())), pause(1000)])
-      own.client.destroy()
+      await hangUp(own.client)
     },
   }
+}
+
+/** Says goodbye, and does not wait long for an answer. */
+const hangUp = async (client: Client): Promise<void> => {
+  const closed = new Promise<void>((settle) => client.once('close', () => settle()))
+  client.end()
+  await Promise.race([closed, pause(1000)])
+  client.destroy()
 }
 
 const pause = (ms: number): Promise<void> => new Promise((settle) => setTimeout(settle, ms))
 
 /** The outcome of `work`, or the reason of the first signal that aborts before it. */
-export const until = <T>(work: Promise<T>, ...signals: readonly AbortSignal[]): Promise<T> => {
-  const signal = AbortSignal.any([...signals])
-  return new Promise((settle, fail) => {
-    const stop = () => fail(signal.reason)
-    if (signal.aborted) stop()
-    signal.addEventListener('abort', stop, { once: true })
-    work.then(settle, fail).finally(() => signal.removeEventListener('abort', stop))
+export const until = <T>(work: Promise<T>, ...signals: readonly AbortSignal[]): Promise<T> =>
+  new Promise((settle, fail) => {
+    const stop = () => fail(signals.find(({ aborted }) => aborted)?.reason)
+    for (const signal of signals) signal.addEventListener('abort', stop, { once: true })
+    if (signals.some(({ aborted }) => aborted)) stop()
+    work.then(settle, fail).finally(() => {
+      for (const signal of signals) signal.removeEventListener('abort', stop)
+    })
   })
-}

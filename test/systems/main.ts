@@ -46,6 +46,7 @@ const SYSTEMS: Readonly<Record<string, System>> = {
   },
   ssh: {
     what: 'commands and files over SSH, on a real sshd that hangs, is dropped and restarted',
+    packages: { names: ['tcsh', 'fish'], shows: '/usr/bin/fish' },
     scripts: ['test/systems/sshd.sh'],
     config: 'vitest.systems.config.ts',
     tests: ['test/systems/ssh'],
