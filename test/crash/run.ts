@@ -65,7 +65,7 @@ const BOTH = 0.25
 /** So long, at most, it takes until the store is killed, and until it is started again. */
 const STORE_MS = 1500
 /** Connections to the scheduler are cut after so long, at least and at most. */
-const CUT_MS = [200, 2500] as const
+const CUT_MS = [300, 4000] as const
 
 /** Kills servers, and the store, and tells stories; then compares. */
 export const crashRun = async (options: CrashOptions): Promise<CrashResult> => {

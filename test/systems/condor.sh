@@ -293,7 +293,8 @@ case ${1:-} in
   status) do_status ;;
   env)
     [ -e "$DIR/.installed" ] || die "not installed yet"
-    printf 'export CONDOR_BIN=%s\nexport CONDOR_USER=%s\nexport PATH=%s\n' "$BIN" "$C_USER" "$BIN:$PATH" ;;
+    # The last two are for an sshd that is started after it.
+    printf 'export %s=%s\n' CONDOR_BIN "$BIN" CONDOR_USER "$C_USER" PATH "$BIN:$PATH" SSHD_USERS "$C_USER" SSHD_PATH "$BIN" ;;
   exec) shift; [ $# -gt 0 ] || die "exec needs a command"; exec "$BIN/pool-exec" "$@" ;;
   logs) tail -n "${2:-40}" "$POOL"/log/{Master,Sched,Negotiator,Start}Log ;;
   clean) do_clean ;;

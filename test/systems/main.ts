@@ -1,9 +1,10 @@
 // npm run test:systems [-- names]: installs and starts the real systems, tests against them, stops them, and says what it ran.
 // Assumes root on Debian 12.
 
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { told } from './started.ts'
 
 interface System {
   /** What it is there for. */
@@ -52,8 +53,8 @@ const SYSTEMS: Readonly<Record<string, System>> = {
     tests: ['test/systems/ssh'],
   },
   condor: {
-    what: 'the adapter `condor` on a pool of its own',
-    scripts: ['test/systems/condor.sh'],
+    what: 'the adapter `condor` on a pool of its own, here and behind SSH',
+    scripts: ['test/systems/condor.sh', 'test/systems/sshd.sh'],
     config: 'vitest.systems.config.ts',
     tests: ['test/systems/condor'],
   },
@@ -109,12 +110,6 @@ const nodeOf = async (version: string): Promise<string | undefined> => {
   writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ private: true, allowScripts: { node: true } }))
   const installed = await run('npm', ['install', '--prefix', folder, '--no-audit', '--no-fund', `node@${version}`])
   return installed ? program : undefined
-}
-
-/** What a started system tells its tests. */
-const told = (script: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => {
-  const { stdout } = spawnSync(script, ['env'], { encoding: 'utf8', env })
-  return Object.fromEntries([...stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]))
 }
 
 const test = async ({ packages, scripts = [], node, config, tests = [] }: System): Promise<boolean> => {
