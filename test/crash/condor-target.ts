@@ -118,7 +118,8 @@ export const startCondor = async (root: string): Promise<Target> => {
     await pool.stop()
   }
   try {
-    const { CONDOR_BIN: bin = '', CONDOR_USER: username = '' } = pool.env
+    const { CONDOR_DIR = '', CONDOR_USER: username = '' } = pool.env
+    const bin = join(CONDOR_DIR, 'bin')
     // The account of the pool has to come by.
     chmodSync(root, 0o755)
     const [directory, commands] = [join(root, 'target'), join(root, 'bin')]

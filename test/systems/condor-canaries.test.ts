@@ -12,7 +12,10 @@ import { given, password } from './ssh-server.js'
 // wherever they are looked for.
 
 const onPool = (command: string, ...args: string[]): string =>
-  execFileSync(path.join(given('CONDOR_BIN'), command), args, { encoding: 'utf8', maxBuffer: 2 ** 28 })
+  execFileSync(path.join(path.join(given('CONDOR_DIR'), 'bin'), command), args, {
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  })
 const poolValue = (name: string): string => onPool('condor_config_val', name).trim()
 const homeOf = (account: string): string =>
   execFileSync('getent', ['passwd', account], { encoding: 'utf8' }).split(':')[5] ?? ''
@@ -47,7 +50,7 @@ test('The login of a pool goes in and never comes out: rows, log, pages, API, pr
   const { telesto, directory } = portal
   // Commands that last are seen.
   for (const name of ['condor_submit', 'condor_q'])
-    portal.instead(name, `sleep 0.2\nexec ${path.join(given('CONDOR_BIN'), name)} "$@"\n`)
+    portal.instead(name, `sleep 0.2\nexec ${path.join(path.join(given('CONDOR_DIR'), 'bin'), name)} "$@"\n`)
   const stop = search.watchProcesses()
 
   const errors: unknown[] = []

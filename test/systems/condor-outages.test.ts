@@ -126,9 +126,9 @@ test('sshd hangs, and goes on', async () => {
 
 /** Commands of the pool, as its account. */
 const onPool = (command: string, ...args: string[]): string =>
-  execFileSync(path.join(given('CONDOR_BIN'), command), args, { encoding: 'utf8' })
+  execFileSync(path.join(path.join(given('CONDOR_DIR'), 'bin'), command), args, { encoding: 'utf8' })
 const scheddAnswers = (): boolean =>
-  spawnSync(path.join(given('CONDOR_BIN'), 'condor_q'), ['-totals'], { stdio: 'ignore' }).status === 0
+  spawnSync(path.join(path.join(given('CONDOR_DIR'), 'bin'), 'condor_q'), ['-totals'], { stdio: 'ignore' }).status === 0
 const stopSchedd = async (): Promise<void> => {
   onPool('condor_off', '-fast', '-daemon', 'schedd')
   await expect.poll(scheddAnswers, { timeout: 30_000 }).toBe(false)

@@ -25,7 +25,7 @@ export const startCondorPortal = async ({
 } = {}) => {
   const commands = mkdtempSync(path.join(tmpdir(), 'telesto-commands-'))
   chmodSync(commands, 0o755)
-  const bin = given('CONDOR_BIN')
+  const bin = path.join(given('CONDOR_DIR'), 'bin')
   const sshd = await startSshd([...settings, `SetEnv PATH=${commands}:${bin}:/usr/local/bin:/usr/bin:/bin`])
   onTestFinished(async () => {
     spawnSync(path.join(bin, 'condor_rm'), ['-constraint', 'TelestoToken =!= undefined'], { stdio: 'ignore' })

@@ -188,6 +188,9 @@ MAX_HISTORY_LOG = 50000000
 MAX_JOBS_SUBMITTED = 20000
 MAX_JOBS_PER_OWNER = 20000
 MAX_JOBS_PER_SUBMISSION = 20000
+SUBMIT_REQUIREMENT_NAMES = MemoryLimit
+SUBMIT_REQUIREMENT_MemoryLimit = RequestMemory =?= undefined || RequestMemory <= 524288
+SUBMIT_REQUIREMENT_MemoryLimit_REASON = "No job here may have more than 512 GB of memory."
 SHUTDOWN_GRACEFUL_TIMEOUT = 10
 SHUTDOWN_FAST_TIMEOUT = 5
 EOF
@@ -293,8 +296,9 @@ case ${1:-} in
   status) do_status ;;
   env)
     [ -e "$DIR/.installed" ] || die "not installed yet"
-    # The last two are for an sshd that is started after it.
-    printf 'export %s=%s\n' CONDOR_BIN "$BIN" CONDOR_USER "$C_USER" PATH "$BIN:$PATH" SSHD_USERS "$C_USER" SSHD_PATH "$BIN" ;;
+    printf 'export CONDOR_DIR=%s\nexport CONDOR_USER=%s\nexport PATH=%s\n' "$DIR" "$C_USER" "$BIN:$PATH"
+    # for sshd.sh, so that whoever logs in finds the pool
+    printf 'export SSHD_USERS=%s\nexport SSHD_PATH=%s\n' "$C_USER" "$BIN" ;;
   exec) shift; [ $# -gt 0 ] || die "exec needs a command"; exec "$BIN/pool-exec" "$@" ;;
   logs) tail -n "${2:-40}" "$POOL"/log/{Master,Sched,Negotiator,Start}Log ;;
   clean) do_clean ;;
