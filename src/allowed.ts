@@ -1,4 +1,5 @@
 import type { Action } from './access.js'
+import { HELD_STATES } from './decide.js'
 import { isActive, isSettled, type StatusCode } from './status.js'
 import type { JobRow } from './store/jobs.js'
 
@@ -9,6 +10,7 @@ type Standing = Pick<
   | 'statusClass'
   | 'executeTime'
   | 'needsScheduler'
+  | 'partStates'
   | 'orderName'
   | 'orderError'
   | 'nativeId'
@@ -18,6 +20,11 @@ type Standing = Pick<
 
 /** The attempt was handed over, no answer came, and its adapter cannot find out what became of it. */
 export const UNCERTAIN = 'submission uncertain'
+
+/** Paused; or some of its parts are, while others run or have ended. */
+const isHeld = ({ statusCode, partStates }: Standing): boolean =>
+  statusCode === 'PAS' ||
+  (statusCode === 'VAR' && [...HELD_STATES].some((state) => Object.hasOwn(JSON.parse(partStates ?? '{}'), state)))
 
 const running: ReadonlySet<StatusCode> = new Set(['SUB', 'RUN', 'VAR'])
 /** It has settled, or it will as soon as its results are collected. */
@@ -31,7 +38,7 @@ export const ALLOWED: Readonly<Record<Exclude<Action, 'read' | 'edit'>, (job: St
   execute: (job) => job.statusCode === 'PEN' && job.executeTime === null,
   stop: (job) => isActive(job) && !stopping(job),
   pause: (job) => running.has(job.statusCode) && !stopping(job) && job.orderName !== 'hold',
-  resume: (job) => job.statusCode === 'PAS' && !stopping(job) && job.orderName !== 'release',
+  resume: (job) => isHeld(job) && !stopping(job) && job.orderName !== 'release',
   resubmit: (job) => isSettled(job) || uncertain(job),
   collect: (job) => job.cause === 'results' && isSettled(job),
   delete: (job) => !isActive(job),

@@ -109,11 +109,17 @@ const STATUS_OF: Readonly<Record<Overall, StatusCode | undefined>> = {
 /** The scheduler's word on the whole; where it has none, what its parts add up to. */
 const overall = (report: JobReport): Overall => {
   const parts = report.parts ?? []
-  const said = report.state ?? sum(new Set(parts.map((part) => part.state)))
+  const said = report.state ?? sum(statesOf(report))
   const state = said === 'succeeded' && (report.exitCode ?? 0) !== 0 ? 'failed' : said
   return state === 'failed' && parts.some((part) => part.state === 'succeeded') ? 'mixed' : state
 }
 
+/** The scheduler's word on the whole; where it has none, those on its parts. */
+export const statesOf = ({ state, parts = [] }: JobReport): ReadonlySet<JobState> =>
+  new Set(state === undefined ? parts.map((part) => part.state) : [state])
+
+/** States of what stays as it is until it is released. */
+export const HELD_STATES: ReadonlySet<JobState> = new Set(['held', 'suspended'])
 /** States that a job or part does not leave. */
 export const FINAL_STATES: ReadonlySet<JobState> = new Set(['succeeded', 'failed', 'cancelled'])
 
@@ -137,8 +143,20 @@ const to = (job: Situation, status: StatusCode): Decision => {
   return job.statusCode === status ? {} : { status, ...(job.cause === null ? {} : { cause: null }) }
 }
 
+/** Of the whole where the scheduler has a time of it, else of its parts: the first that started, the last that ended. */
+const timesOf = ({ startedAt, endedAt, parts = [] }: JobReport): { startedAt?: number; endedAt?: number } => {
+  const starts = startedAt ? [startedAt] : parts.flatMap((part) => part.startedAt ?? [])
+  const ends = endedAt ? [endedAt] : parts.flatMap((part) => part.endedAt ?? [])
+  return {
+    ...(starts.length > 0
+      ? { startedAt: starts.reduce((first, one) => Math.min(first, one.getTime()), Number.POSITIVE_INFINITY) }
+      : {}),
+    ...(ends.length > 0 ? { endedAt: ends.reduce((last, one) => Math.max(last, one.getTime()), 0) } : {}),
+  }
+}
+
 const started = (job: Situation, report: JobReport, otherwise?: number): Decision => {
-  const startTime = report.startedAt?.getTime() ?? job.startTime ?? otherwise
+  const startTime = timesOf(report).startedAt ?? job.startTime ?? otherwise
   return startTime === undefined || startTime === null || startTime === job.startTime ? {} : { startTime }
 }
 
@@ -147,7 +165,7 @@ const end = (job: Situation, report: JobReport, status: StatusCode, asked: numbe
   ended: true,
   cause: report.cause ?? null,
   // The computation has ended; a job with results is settled, and has its completionTime, once they are collected.
-  ...(status === 'RES' ? {} : { completionTime: report.endedAt?.getTime() ?? asked }),
+  ...(status === 'RES' ? {} : { completionTime: timesOf(report).endedAt ?? asked }),
 })
 
 /** What is shown beside the status: the native word, the reason, the exit code, what the job tells. Only what differs. */

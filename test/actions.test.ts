@@ -16,7 +16,7 @@ const DO = {
 } as const
 type Name = keyof typeof DO
 
-// x: allowed. NEW is Pending before execute(); "results" an Error or Various-Complete whose results could not be collected.
+// x: allowed. "held" is a job of which some parts are. NEW is Pending before execute(); "results" an Error or Various-Complete whose results could not be collected.
 const TABLE = `
 status         | execute stop pause resume resubmit collect delete
 NEW            | x       .    .     .      .        .       x
@@ -24,6 +24,7 @@ PEN            | .       x    .     .      .        .       .
 SUB            | .       x    x     .      .        .       .
 RUN            | .       x    x     .      .        .       .
 VAR            | .       x    x     .      .        .       .
+VAR held       | .       x    x     x      .        .       .
 PAS            | .       x    .     x      .        .       .
 OTH            | .       x    .     .      .        .       .
 RES            | .       .    .     .      .        .       x
@@ -50,7 +51,7 @@ const ORDER = { stopping: 'cancel', holding: 'hold', releasing: 'release', uncer
 
 /** A job of a scheduler (or of the app) that stands so. */
 const standing = async (text: string, jobType: 'SCRIPTED' | 'BASIC'): Promise<Job> => {
-  const [status = '', more] = text.split(' ') as [StatusCode | 'NEW', (keyof typeof ORDER | 'results')?]
+  const [status = '', more] = text.split(' ') as [StatusCode | 'NEW', (keyof typeof ORDER | 'results' | 'held')?]
   const app = await shared.newApp()
   const options = { name: text, user: 'ada' }
   const job =
@@ -68,7 +69,8 @@ const standing = async (text: string, jobType: 'SCRIPTED' | 'BASIC'): Promise<Jo
     ended: settled ? 1 : 0,
     order_name: status === 'PEN' && jobType === 'SCRIPTED' ? 'submit' : null,
   })
-  if (more !== undefined && more !== 'results') await shared.setAttempt(job, { order_name: ORDER[more] })
+  if (more === 'held') await shared.set(job, { part_states: '{"succeeded":1,"held":2}' })
+  else if (more !== undefined && more !== 'results') await shared.setAttempt(job, { order_name: ORDER[more] })
   if (more === 'uncertain') {
     const order_error = 'submission uncertain: the scheduler may or may not have the job.'
     await shared.setAttempt(job, { handed_over_at: 1, order_error })

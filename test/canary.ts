@@ -49,13 +49,15 @@ export const hunt = (canaries: Readonly<Record<string, string>>) => {
       if (facts?.isFile()) look(file, await readFile(file).catch(() => ''))
     }
   }
-  /** The arguments of every process of this machine, as anybody can read them. */
+  /** The arguments of every process of this machine, as anybody can read them; and its environment, where we may. */
   const inProcesses = async (): Promise<void> => {
     const ids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
     await Promise.all(
       ids.map(async (id) => {
         const line = await readFile(`/proc/${id}/cmdline`).catch(() => '')
-        look(`the arguments of ${String(line).split('\0')[0]}`, line)
+        const name = String(line).split('\0')[0]
+        look(`the arguments of ${name}`, line)
+        look(`the environment of ${name}`, await readFile(`/proc/${id}/environ`).catch(() => ''))
       }),
     )
   }

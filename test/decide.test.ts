@@ -128,6 +128,17 @@ describe('what comes with a status', () => {
     expect(decide(situation('SUB', { startTime: 7 }), { state: 'running' }, ASKED)).not.toHaveProperty('startTime')
     expect(decide(situation('SUB'), { parts: parts('queued', 'running') }, ASKED).startTime).toBe(ASKED)
   })
+  test('of a job of several parts the times are those of its first start and its last end', () => {
+    const at = (from: number, to: number) => ({ startedAt: new Date(from), endedAt: new Date(to) })
+    const [one, two, three] = parts('succeeded', 'failed', 'cancelled') as [JobPart, JobPart, JobPart]
+    const all = [{ ...one, ...at(20, 70) }, { ...two, ...at(10, 90) }, three]
+    expect(decide(situation('SUB'), { parts: all }, ASKED)).toMatchObject({ startTime: 10, completionTime: 90 })
+    const whole = { startedAt: new Date(5), endedAt: new Date(100) }
+    expect(decide(situation('SUB'), { ...whole, parts: all }, ASKED)).toMatchObject({
+      startTime: 5,
+      completionTime: 100,
+    })
+  })
   test('queued and held jobs have not started', () => {
     for (const state of ['queued', 'held', 'suspended'] as const)
       expect(decide(situation('PEN'), { state }, ASKED)).not.toHaveProperty('startTime')

@@ -93,7 +93,7 @@ type Report = Omit<JobReport, 'state' | 'parts'> & { readonly state: JobState }
 export const reportOf = (ad: Ad): Report => {
   const { JobStatus: status } = ad
   const nativeState = WORDS[status] ?? String(status)
-  const startedAt = dateOf(ad.JobCurrentStartDate ?? ad.JobStartDate)
+  const startedAt = dateOf(ad.JobStartDate ?? ad.JobCurrentStartDate)
   const started = startedAt ? { startedAt } : {}
   if (status === 4) return { nativeState, ...started, ...endOf(ad), ...exitOf(ad) }
   if (status === 3 && ad.past)

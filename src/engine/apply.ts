@@ -1,6 +1,6 @@
 import type { JobReport } from '../adapter.js'
 import type { Core } from '../core.js'
-import { type Decision, decide, type Gap } from '../decide.js'
+import { type Decision, decide, FINAL_STATES, type Gap, HELD_STATES, statesOf } from '../decide.js'
 import { nowIn, type Transaction } from '../store/database.js'
 import type { NewEvent } from '../store/events.js'
 import { type AttemptChange, change, type JobChange } from '../store/transition.js'
@@ -48,11 +48,16 @@ const saysAnything = ({ job, report }: Observation, decision: Decision): boolean
   job.live === 0 ||
   (mentions(report) && (job.mentioned === 0 || report.parts !== undefined || confirms(job, report)))
 
-/** The scheduler's word shows that what a person asked has happened. The end of a job confirms everything by itself. */
+/**
+ * The scheduler's word shows that what a person asked has happened, of the whole or of all its parts that have not ended. The end of
+ * a job confirms everything by itself.
+ */
 const confirms = (job: Tracked, report: JobReport): boolean => {
-  const held = report.state === 'held' || report.state === 'suspended'
-  if (job.orderName === 'hold') return held
-  return job.orderName === 'release' && report.state !== undefined && report.state !== 'unknown' && !held
+  const states = [...statesOf(report)]
+  const alive = states.filter((state) => !FINAL_STATES.has(state))
+  if (job.orderName === 'hold') return alive.length > 0 && alive.every((state) => HELD_STATES.has(state))
+  if (job.orderName !== 'release' || states.length === 0) return false
+  return states.every((state) => state !== 'unknown' && !HELD_STATES.has(state))
 }
 
 const applyOne = async (

@@ -1,8 +1,7 @@
 import { mkdirSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { History, Request } from './history.ts'
-import { commandOf } from './job-file.ts'
-import type { Action, Snapshot } from './protocol.ts'
+import type { Action, JobOptions, Snapshot } from './protocol.ts'
 import type { Random } from './random.ts'
 import type { Outcome, Passing, ServerProcess } from './server-process.ts'
 import type { Step, Story } from './story.ts'
@@ -41,8 +40,6 @@ interface Told {
 export interface Driver {
   readonly histories: readonly History[]
   readonly clockAhead: number
-  /** Where the jobs' own files are. */
-  readonly files: string
   /** Asks this server as well from now on. */
   use(server: ServerProcess): void
   lose(server: ServerProcess): void
@@ -61,7 +58,7 @@ export interface Driver {
 export const createDriver = (
   stories: readonly Story[],
   directory: string,
-  files: string,
+  optionsOf: (story: Story) => JobOptions,
   random: Random,
   /** Something that no request may answer. */
   surprise: (what: string) => void,
@@ -107,7 +104,8 @@ export const createDriver = (
     const settled = seen.settled && take !== 'delete' ? 'past' : seen.settled
     if (when === 'settled') return seen.settled
     if (when === 'running') return seen.status === 'Running' || settled
-    if (when === 'paused') return (seen.status === 'Paused' && seen.order === null) || settled
+    // Of several processes some may have ended before.
+    if (when === 'paused') return (/Paused|Various/.test(seen.status) && seen.order === null) || settled
     if (when === 'lost') return seen.settled && seen.cause === 'lost'
     return job.moments.has(when) || settled
   }
@@ -120,11 +118,7 @@ export const createDriver = (
     job.touched = performance.now()
     const by = anyServer()
     if (!by) return
-    const wanted = {
-      key: story.key,
-      command: commandOf(join(files, story.key), story.behaviours),
-      processed: story.processed,
-    }
+    const wanted = { key: story.key, options: optionsOf(story), processed: story.processed }
     const question = action === 'create' ? { action, job: wanted } : { action, id: job.id, stop }
     driver.onRequest?.('sent', action, by)
     void by.ask(question).then((outcome) => answered(job, request, outcome, by))
@@ -247,7 +241,6 @@ export const createDriver = (
 
   const driver: Driver = {
     histories: jobs,
-    files,
     onRequest: undefined,
     get clockAhead() {
       return clockAhead

@@ -1,21 +1,30 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Line, readLines } from './job-file.ts'
 import { type Query, reading } from './reading.ts'
+import type { Run, Target } from './target.ts'
 
-// What is there when all is over: the store, the jobs' own files, the processes and the directories.
+// What is there when all is over: the store, what the witness tells of the jobs, those that still live, and the directories.
 
 export interface StoredAttempt {
   readonly jobId: number
   readonly number: number
   readonly token: string
-  readonly nativeId: string | null
+  /** What the witness calls it; null: the store says that nobody accepted it. */
+  readonly acceptedAs: string | null
   /** How it ended; null while it has not. */
   readonly status: string | null
   readonly cause: string | null
   readonly exitCode: number | null
   readonly startTime: number | null
   readonly completionTime: number | null
+  /** In order; none where it has one process. */
+  readonly parts: readonly StoredPart[]
+}
+
+export interface StoredPart {
+  readonly name: string
+  readonly state: string
+  readonly exitCode: number | null
 }
 
 export interface StoredJob {
@@ -34,12 +43,12 @@ export interface StoredJob {
 
 export interface Evidence {
   readonly jobs: readonly StoredJob[]
-  /** The lines of each job's own file, by key. */
-  readonly files: ReadonlyMap<string, readonly Line[]>
+  /** What was accepted of each job, by key. */
+  readonly runs: ReadonlyMap<string, readonly Run[]>
   /** Each call of the function that processes results. */
   readonly processed: readonly { readonly token: string; readonly key: string }[]
-  /** Processes of jobs that are alive. */
-  readonly alive: readonly { readonly pid: number; readonly token: string }[]
+  /** Jobs that are still there, each in words. */
+  readonly alive: readonly string[]
   /** Ids of jobs that have a directory. */
   readonly directories: readonly number[]
   /** Orders, leases and rows that should be gone, each in words. */
@@ -53,7 +62,6 @@ export interface Scene {
   readonly directory: string
   /** The URL of a PostgreSQL database; a file in the directory otherwise. */
   readonly database?: string
-  readonly files: string
   readonly processedFile: string
 }
 
@@ -88,33 +96,29 @@ const found = async (all: Query, questions: Readonly<Record<string, string>>): P
 export const unsettled = async (scene: Scene): Promise<string[]> =>
   await reading(scene, async (all) => await found(all, UNSETTLED))
 
-/** Processes that work, or did, for a job of this scene. */
-export const processesOf = ({ directory }: Pick<Scene, 'directory'>): { pid: number; token: string }[] =>
-  readdirSync('/proc').flatMap((entry) => {
-    const pid = Number(entry)
-    if (!Number.isInteger(pid)) return []
-    try {
-      const [environment, command, stat] = ['environ', 'cmdline', 'stat'].map((file) =>
-        readFileSync(`/proc/${pid}/${file}`, 'latin1'),
-      ) as [string, string, string]
-      const [, token] = /(?:^|\0)TELESTO_TOKEN=([^\0]*)/.exec(environment) ?? []
-      const zombie = /\) [ZX] /.test(stat)
-      if (token === undefined || zombie || !`${environment}${command}`.includes(directory)) return []
-      return [{ pid, token }]
-    } catch {
-      return [] // gone meanwhile
-    }
-  })
-
 const JOBS = `SELECT id, name AS key, status_code AS status, cause, exit_code AS "exitCode", completion_time AS "completionTime",
   deleted_at AS "deletedAt", extended_properties AS extended FROM telesto_jobs ORDER BY id`
-const ATTEMPTS = `SELECT job_id AS "jobId", number, token, native_id AS "nativeId", status_code AS status, cause, exit_code AS "exitCode",
+const ATTEMPTS = `SELECT id, job_id AS "jobId", number, token, native_id AS "nativeId", status_code AS status, cause, exit_code AS "exitCode",
   start_time AS "startTime", completion_time AS "completionTime" FROM telesto_attempts ORDER BY job_id, number`
+const PARTS = `SELECT attempt_id AS "attemptId", name, state, exit_code AS "exitCode" FROM telesto_parts ORDER BY attempt_id, position`
 
 /** All of it, read when no server runs any more. */
-export const gather = async (scene: Scene, keys: readonly string[], surprises: readonly string[]): Promise<Evidence> =>
+export const gather = async (
+  scene: Scene,
+  target: Target,
+  keys: readonly string[],
+  surprises: readonly string[],
+): Promise<Evidence> =>
   await reading(scene, async (all) => {
-    const attempts = await all<StoredAttempt>(ATTEMPTS)
+    type Attempt = Omit<StoredAttempt, 'acceptedAs' | 'parts'> & { id: number; nativeId: string | null }
+    const parts = await all<StoredPart & { attemptId: number }>(PARTS)
+    const attempts = (await all<Attempt>(ATTEMPTS)).map(
+      ({ id, nativeId, ...attempt }): StoredAttempt => ({
+        ...attempt,
+        acceptedAs: nativeId === null ? null : target.idOf(nativeId),
+        parts: parts.filter(({ attemptId }) => attemptId === id),
+      }),
+    )
     type Row = Omit<StoredJob, 'deleted' | 'extended' | 'attempts'> & { deletedAt: number | null; extended: string }
     const rows = await all<Row>(JOBS)
     return {
@@ -124,10 +128,10 @@ export const gather = async (scene: Scene, keys: readonly string[], surprises: r
         extended: JSON.parse(extended) as StoredJob['extended'],
         attempts: attempts.filter(({ jobId }) => jobId === job.id),
       })),
-      files: new Map(keys.map((key) => [key, readLines(join(scene.files, key))])),
+      runs: await target.runs(keys),
       processed: readProcessed(scene.processedFile),
-      alive: processesOf(scene),
-      directories: directoriesOf(scene),
+      alive: await target.alive(),
+      directories: [...new Set([...directoriesOf(scene), ...target.directories()])],
       leftovers: [...(await found(all, UNSETTLED)), ...(await found(all, LEASES))],
       surprises,
     }

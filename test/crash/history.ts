@@ -14,7 +14,7 @@ export interface Request {
 
 /** All that was asked of one job, in order: each request was answered, or its server dead, before the next was sent. */
 export interface History {
-  readonly story: Pick<Story, 'key' | 'behaviours' | 'processed' | 'kind'>
+  readonly story: Pick<Story, 'key' | 'behaviours' | 'processed' | 'kind' | 'procs'>
   readonly requests: readonly Request[]
   /** Attempts whose directory was taken away for a while. */
   readonly unmounted: readonly number[]

@@ -1,19 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { type Behaviour, wordOf } from './story.ts'
+import type { Run } from './target.ts'
 
 // What a job does, and what it writes of itself into a file of its own outside Telesto's directories: the witness that
 // the store is compared with.
 
-/** How one attempt of a job behaves. */
-export interface Behaviour {
-  /** It writes a line every tenth of a second, so often; then it ends. */
-  readonly beats: number
-  readonly exitCode: number
-  /** It ignores TERM, and must be killed. */
-  readonly deaf: boolean
-}
-
 /** One line that an attempt wrote. */
-export interface Line {
+interface Line {
   readonly token: string
   /** The process that Telesto knows as the job. */
   readonly wrapper: number
@@ -24,9 +17,7 @@ export interface Line {
   readonly exitCode?: number
 }
 
-/** A job has behaviours for so many attempts; the directory that an attempt runs in ends with its number. */
-export const MAX_ATTEMPTS = 8
-
+/** The directory that an attempt runs in ends with its number. A line is written every tenth of a second. */
 const SCRIPT = `
 file=$1
 shift "\${PWD##*/}"
@@ -47,7 +38,7 @@ export const commandOf = (file: string, behaviours: readonly Behaviour[]): [stri
   SCRIPT,
   'job',
   file,
-  ...behaviours.map(({ beats, exitCode, deaf }) => `${beats}:${exitCode}:${deaf ? 'deaf' : 'hears'}`),
+  ...behaviours.map(wordOf),
 ]
 
 /** The lines of a job's file, in the order in which they were written; none where it never ran. */
@@ -71,4 +62,22 @@ export const readLines = (file: string): Line[] => {
       },
     ]
   })
+}
+
+/** What the lines tell: each start is a run, and goes on until the last line of its token. */
+export const runsOf = (lines: readonly Line[]): Run[] => {
+  const runs: (Run & { until: number })[] = []
+  for (const [number, { token, wrapper, word, at, exitCode }] of lines.entries()) {
+    const index = runs.findLastIndex((run) => run.token === token)
+    const run = runs[index]
+    if (word === 'start' || !run) {
+      const procs = [{ ending: 'unknown' as const }]
+      const started = at === undefined ? {} : { startedAt: at }
+      runs.push({ token, id: String(wrapper), from: number, until: number, ...started, procs, seenEnd: false })
+    } else if (word === 'end' && at !== undefined && exitCode !== undefined) {
+      const procs = [{ ending: exitCode === 0 ? ('succeeded' as const) : ('failed' as const), exitCode }]
+      runs[index] = { ...run, until: number, endedAt: at, procs }
+    } else runs[index] = { ...run, until: number }
+  }
+  return runs
 }

@@ -1,8 +1,8 @@
 // Kills a server with -9 again and again while jobs are made, run, stopped, paused, resubmitted, deleted and collected, then
-// compares the store with what each job wrote of itself.
+// compares the store with what each job wrote of itself, or with what HTCondor's history tells of it.
 //
-//     node test/crash/main.ts --kills 200 --seed 7 [--jobs 200] [--adapter local] [--patience 90]
-//       [--store sqlite|postgres] [--servers 2] [--kill-store]
+//     node test/crash/main.ts --kills 200 --seed 7 [--jobs 200] [--adapter local|condor] [--patience 90]
+//       [--store sqlite|postgres] [--servers 2] [--kill-store] [--kill-sshd]
 
 import { parseArgs } from 'node:util'
 import { verdict } from './oracle.ts'
@@ -15,34 +15,41 @@ const ENOUGH = 200
 
 const { values } = parseArgs({
   options: {
-    kills: { type: 'string', default: '200' },
+    kills: { type: 'string' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    jobs: { type: 'string', default: '200' },
+    jobs: { type: 'string' },
     adapter: { type: 'string', default: 'local' },
     patience: { type: 'string', default: '90' },
     store: { type: 'string', default: 'sqlite' },
     servers: { type: 'string', default: '1' },
     'kill-store': { type: 'boolean', default: false },
+    'kill-sshd': { type: 'boolean', default: false },
   },
 })
-const number = (name: 'kills' | 'seed' | 'jobs' | 'patience' | 'servers'): number => {
-  const value = Number(values[name])
+const number = (name: 'kills' | 'seed' | 'jobs' | 'patience' | 'servers', otherwise?: number): number => {
+  const value = Number(values[name] ?? otherwise)
   if (Number.isSafeInteger(value) && value >= 0) return value
   throw new Error(`--${name} takes a whole number, not ${values[name]}.`)
 }
-if (values.adapter !== 'local') throw new Error(`--adapter ${values.adapter}: only "local" can be killed here.`)
-const { store, 'kill-store': killStore } = values
+const { adapter, store, 'kill-store': killStore, 'kill-sshd': cut } = values
+if (adapter !== 'local' && adapter !== 'condor') throw new Error(`--adapter ${adapter}: there is "local" and "condor".`)
+if (cut && adapter !== 'condor')
+  throw new Error('--kill-sshd needs --adapter condor: the jobs of this machine need no SSH.')
 if (store !== 'sqlite' && store !== 'postgres') throw new Error(`--store ${store}: there is "sqlite" and "postgres".`)
 if (killStore && store !== 'postgres') throw new Error('--kill-store needs --store postgres: SQLite is no process.')
-const [kills, seed, jobs, servers] = [number('kills'), number('seed'), number('jobs'), number('servers')]
+const [seed, servers] = [number('seed'), number('servers')]
+const [kills, jobs] =
+  adapter === 'condor' ? [number('kills', 100), number('jobs', 300)] : [number('kills', 200), number('jobs', 200)]
 if (servers < 1) throw new Error('--servers takes 1 or more.')
 
-console.log(`seed ${seed}: ${kills} kills, ${jobs} jobs; ${store}, servers: ${servers}`)
+console.log(`seed ${seed}: ${kills} kills, ${jobs} jobs; ${adapter}, ${store}, servers: ${servers}`)
 const began = performance.now()
 const result = await crashRun({
   kills,
   seed,
   jobs,
+  adapter,
+  cut,
   store,
   servers,
   killStore,
@@ -56,6 +63,7 @@ if (killStore) {
   const unseen = `${result.madeUnseen} requests were carried out that nobody saw the answer of`
   console.log(`  ${String(result.outages).padStart(5)}  the store itself; ${unseen}`)
 }
+if (cut) console.log(`  ${String(result.cuts).padStart(5)}  all connections over SSH, while servers were killed`)
 for (const window of WINDOWS) console.log(`  ${String(result.windows[window]).padStart(5)}  ${window}`)
 for (const { kind, key, what } of result.faults) console.log(`${kind}: ${key === undefined ? '' : `${key}: `}${what}`)
 for (const detail of result.details) console.log(detail)

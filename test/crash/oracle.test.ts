@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Evidence, StoredAttempt, StoredJob } from './evidence.ts'
 import type { History, Request } from './history.ts'
-import type { Line } from './job-file.ts'
 import { type Fault, judge, verdict } from './oracle.ts'
+import type { Run } from './target.ts'
 
 // Histories made up: one that is right, and what each single thing that is not right in it must be called.
 
@@ -14,33 +14,47 @@ const asked = (action: Request['action'], attempt: number, more: Partial<Request
   ...more,
 })
 const history = (requests: readonly Request[], more: Partial<History> = {}): History => ({
-  story: { key: 'j1', kind: 'kept', behaviours: [], processed: true },
+  story: { key: 'j1', kind: 'kept', behaviours: [], processed: true, procs: 1 },
   requests,
   unmounted: [],
   ...more,
 })
 const EXECUTED = [asked('create', 0), asked('execute', 0)]
 
-const ran = (token: string, exitCode: number | undefined, wrapper = 100): Line[] => [
-  { token, wrapper, word: 'start', at: 50 },
-  { token, wrapper, word: 'beat' },
-  ...(exitCode === undefined ? [] : [{ token, wrapper, word: 'end', at: 51, exitCode } as const]),
+/** As the job's own lines tell it: of what was ended by others they say nothing. */
+const ran = (token: string, exitCode: number | undefined, more: Partial<Run> = {}): Run[] => {
+  const from = Number(token.slice(1)) * 10
+  const run = { token, id: '100', from, until: from + 2, startedAt: 50, seenEnd: false, ...more }
+  if (exitCode === undefined) return [{ procs: [{ ending: 'unknown' }], ...run }]
+  return [{ endedAt: 51, procs: [{ ending: exitCode === 0 ? 'succeeded' : 'failed', exitCode }], ...run }]
+}
+/** As HTCondor tells it. */
+const REMOVED: Partial<Run> = { procs: [{ ending: 'cancelled' }], seenEnd: true }
+const THREE: Partial<Run> = {
+  procs: [{ ending: 'failed', exitCode: 3 }, { ending: 'succeeded', exitCode: 0 }, { ending: 'cancelled' }],
+  seenEnd: true,
+}
+const PARTS: StoredAttempt['parts'] = [
+  { name: '0', state: 'failed', exitCode: 3 },
+  { name: '1', state: 'succeeded', exitCode: 0 },
+  { name: '2', state: 'cancelled', exitCode: null },
 ]
 const attempt = (number: number, more: Partial<StoredAttempt> = {}): StoredAttempt => ({
   jobId: 1,
   number,
   token: `t${number}`,
-  nativeId: 'boot:100:7',
+  acceptedAs: '100',
   status: 'COM',
   cause: null,
   exitCode: 0,
   startTime: 50_000,
   completionTime: 52_000,
+  parts: [],
   ...more,
 })
 const job = (attempts: readonly StoredAttempt[], more: Partial<StoredJob> = {}): StoredJob => {
   const last = attempts.at(-1)
-  const complete = attempts.filter(({ status }) => status === 'COM')
+  const complete = attempts.filter(({ status }) => status === 'COM' || status === 'VCP')
   return {
     id: 1,
     key: 'j1',
@@ -54,11 +68,11 @@ const job = (attempts: readonly StoredAttempt[], more: Partial<StoredJob> = {}):
     ...more,
   }
 }
-const evidence = (jobs: readonly StoredJob[], lines: readonly Line[], more: Partial<Evidence> = {}): Evidence => ({
+const evidence = (jobs: readonly StoredJob[], runs: readonly Run[], more: Partial<Evidence> = {}): Evidence => ({
   jobs,
-  files: new Map([['j1', lines]]),
+  runs: new Map([['j1', runs]]),
   processed: jobs.flatMap(({ attempts }) =>
-    attempts.filter(({ status }) => status === 'COM').map(({ token }) => ({ token, key: 'j1' })),
+    attempts.filter(({ status }) => status === 'COM' || status === 'VCP').map(({ token }) => ({ token, key: 'j1' })),
   ),
   alive: [],
   directories: jobs.map(({ id }) => id),
@@ -84,7 +98,7 @@ describe('what is right', () => {
     [
       'a job that was stopped before it was handed over',
       history([...EXECUTED, asked('stop', 1)]),
-      evidence([job([attempt(1, { status: 'ABT', nativeId: null, startTime: null, exitCode: null })])], []),
+      evidence([job([attempt(1, { status: 'ABT', acceptedAs: null, startTime: null, exitCode: null })])], []),
     ],
     [
       'a job that ended before its stop came through',
@@ -122,13 +136,38 @@ describe('what is right', () => {
       history([...EXECUTED, asked('resubmit', 1)], { unmounted: [1] }),
       evidence(
         [job([attempt(1, { status: 'ERR', cause: 'lost', exitCode: null }), attempt(2)])],
-        [
-          ...ran('t1', undefined),
-          ...ran('t2', 0).slice(0, 1),
-          { token: 't1', wrapper: 100, word: 'beat' },
-          ...ran('t2', 0).slice(1),
-        ],
+        [...ran('t1', undefined, { until: 21 }), ...ran('t2', 0)],
       ),
+    ],
+    [
+      'a job that its scheduler says was removed, as it was asked to',
+      history([...EXECUTED, asked('stop', 1)]),
+      evidence([job([attempt(1, { status: 'ABT', exitCode: null })])], ran('t1', undefined, REMOVED)),
+    ],
+    [
+      'a job that was removed before it ran',
+      history([...EXECUTED, asked('stop', 1)]),
+      evidence(
+        [job([attempt(1, { status: 'ABT', exitCode: null, startTime: null })])],
+        [{ token: 't1', id: '100', ...REMOVED, procs: [{ ending: 'cancelled' }], seenEnd: true }],
+      ),
+    ],
+    [
+      'a job of which a part failed, and that was resubmitted before its results were processed',
+      history([...EXECUTED, asked('resubmit', 1)]),
+      evidence(
+        [
+          job([attempt(1, { status: 'VCP', exitCode: null, parts: PARTS.slice(0, 2) }), attempt(2)], {
+            extended: { key: 't2', times: 1 },
+          }),
+        ],
+        [...ran('t1', undefined, { ...THREE, procs: THREE.procs?.slice(0, 2) ?? [] }), ...ran('t2', 0)],
+      ),
+    ],
+    [
+      'a job of three processes that ended in three ways',
+      history([...EXECUTED, asked('stop', 1)]),
+      evidence([job([attempt(1, { status: 'VCP', exitCode: null, parts: PARTS })])], ran('t1', undefined, THREE)),
     ],
   ])('%s', (_, told, there) => expect(judge([told], there)).toEqual([]))
 })
@@ -151,6 +190,15 @@ describe('lost', () => {
       'results that were never processed',
       history(EXECUTED),
       evidence([job([attempt(1)])], ran('t1', 0), { processed: [] }),
+    ],
+    [
+      'results of a job of which a part failed',
+      history([...EXECUTED, asked('stop', 1)]),
+      evidence(
+        [job([attempt(1, { status: 'VCP', exitCode: null, parts: PARTS })], { extended: {} })],
+        ran('t1', undefined, THREE),
+        { processed: [] },
+      ),
     ],
     [
       'results that were never committed',
@@ -181,20 +229,17 @@ describe('doubled', () => {
     [
       'two attempts at once',
       history([...EXECUTED, asked('resubmit', 1)]),
-      evidence(
-        [job([attempt(1), attempt(2)])],
-        [...ran('t1', undefined), ...ran('t2', 0), { token: 't1', wrapper: 100, word: 'end', at: 52, exitCode: 0 }],
-      ),
+      evidence([job([attempt(1), attempt(2)])], [...ran('t1', undefined, { until: 30 }), ...ran('t2', 0)]),
     ],
     [
       'one that was stopped before it was handed over',
       history([...EXECUTED, asked('stop', 1)]),
-      evidence([job([attempt(1, { status: 'ABT', nativeId: null })])], ran('t1', undefined)),
+      evidence([job([attempt(1, { status: 'ABT', acceptedAs: null })])], ran('t1', undefined)),
     ],
     [
       'a process that is still alive',
       history(EXECUTED),
-      evidence([job([attempt(1)])], ran('t1', 0), { alive: [{ pid: 9, token: 't1' }] }),
+      evidence([job([attempt(1)])], ran('t1', 0), { alive: ['process 9 of t1'] }),
     ],
     [
       'results that were committed twice',
@@ -223,8 +268,47 @@ describe('wrong', () => {
       history(EXECUTED),
       evidence([job([attempt(1, { status: 'ERR' })])], ran('t1', undefined)),
     ],
+    [
+      'the end of an attempt that its scheduler says succeeded, though it was to be stopped',
+      history([...EXECUTED, asked('stop', 1)]),
+      evidence([job([attempt(1, { status: 'ABT' })])], ran('t1', 0, { seenEnd: true })),
+    ],
+    [
+      'the end of an attempt that its scheduler says was removed, and nobody asked for that',
+      history(EXECUTED),
+      evidence([job([attempt(1, { status: 'ABT' })])], ran('t1', undefined, REMOVED)),
+    ],
+    [
+      'the status of a job of three processes',
+      history([...EXECUTED, asked('stop', 1)]),
+      evidence([job([attempt(1, { status: 'ERR', exitCode: null, parts: PARTS })])], ran('t1', undefined, THREE)),
+    ],
+    [
+      'a part',
+      history([...EXECUTED, asked('stop', 1)]),
+      evidence(
+        [
+          job([
+            attempt(1, {
+              status: 'VCP',
+              exitCode: null,
+              parts: PARTS.with(1, { name: '1', state: 'running', exitCode: null }),
+            }),
+          ]),
+        ],
+        ran('t1', undefined, THREE),
+      ),
+    ],
+    [
+      'the number of parts',
+      history([...EXECUTED, asked('stop', 1)]),
+      evidence(
+        [job([attempt(1, { status: 'VCP', exitCode: null, parts: PARTS.slice(1) })])],
+        ran('t1', undefined, THREE),
+      ),
+    ],
     ['the exit code', history(EXECUTED), evidence([job([attempt(1, { status: 'ERR', exitCode: 4 })])], ran('t1', 3))],
-    ['the process', history(EXECUTED), evidence([job([attempt(1)])], ran('t1', 0, 101))],
+    ['the process', history(EXECUTED), evidence([job([attempt(1)])], ran('t1', 0, { id: '101' }))],
     ['the time of the end', history(EXECUTED), evidence([job([attempt(1, { completionTime: 50_500 })])], complete)],
     ['no time of the end', history(EXECUTED), evidence([job([attempt(1, { completionTime: null })])], complete)],
     ['the time of the start', history(EXECUTED), evidence([job([attempt(1, { startTime: null })])], complete)],
@@ -243,7 +327,7 @@ describe('wrong', () => {
     ],
     [
       'results without a function',
-      history(EXECUTED, { story: { key: 'j1', kind: 'kept', behaviours: [], processed: false } }),
+      history(EXECUTED, { story: { key: 'j1', kind: 'kept', behaviours: [], processed: false, procs: 1 } }),
       evidence([job([attempt(1)])], complete),
     ],
     ['a job that was deleted', history([...EXECUTED, asked('delete', 1)]), evidence([job([attempt(1)])], complete)],

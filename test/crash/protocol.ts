@@ -13,9 +13,29 @@ export type Point =
 
 export type Action = 'create' | 'execute' | 'stop' | 'pause' | 'resume' | 'resubmit' | 'delete'
 
+/** What createJob is told of a job: its type, and the options of that type. */
+export type JobOptions =
+  | { readonly jobType: 'BASIC'; readonly command: readonly [string, ...string[]] }
+  | {
+      readonly jobType: 'CONDOR'
+      readonly executable: string
+      readonly transferExecutable: boolean
+      readonly arguments: readonly string[]
+      readonly numJobs: number
+      readonly attributes: Readonly<Record<string, string>>
+    }
+
+/** The record that a server works with. */
+export interface SchedulerWish {
+  readonly adapter: 'local' | 'condor'
+  readonly name: string
+  readonly config: Readonly<Record<string, unknown>>
+  readonly maxActiveJobs: number
+}
+
 export interface NewJob {
   readonly key: string
-  readonly command: readonly [string, ...string[]]
+  readonly options: JobOptions
   readonly processed: boolean
 }
 
@@ -70,9 +90,9 @@ export interface ServerOptions {
   readonly database?: string
   /** Where the function that processes results leaves its idempotency keys. */
   readonly processedFile: string
+  readonly scheduler: SchedulerWish
   readonly leaseSeconds: number
   readonly pollSeconds: number
-  readonly maxActiveJobs: number
   readonly clockAhead: number
   /** Milliseconds to spend at a point each time, so that there is something to hit. */
   readonly waits: Readonly<Partial<Record<Point, number>>>

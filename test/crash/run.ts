@@ -3,16 +3,19 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Aim, chooseAim } from './aims.ts'
+import { startCondor } from './condor-target.ts'
 import { createDriver, type Driver } from './driver.ts'
-import { type Evidence, gather, processesOf, type Scene, unsettled } from './evidence.ts'
+import { type Evidence, gather, type Scene, unsettled } from './evidence.ts'
 import { createFleet } from './fleet.ts'
 import type { History } from './history.ts'
+import { localTarget } from './local-target.ts'
 import { type Fault, judge } from './oracle.ts'
 import { type Postgres, startPostgres } from './postgres.ts'
 import type { ServerOptions } from './protocol.ts'
 import { createRandom, type Random } from './random.ts'
 import { type ServerProcess, startServer } from './server-process.ts'
 import { tell } from './story.ts'
+import type { Target } from './target.ts'
 import { WINDOWS, type Window, type Windows, windowsIn } from './windows.ts'
 
 export interface CrashOptions {
@@ -21,6 +24,10 @@ export interface CrashOptions {
   readonly jobs: number
   /** Milliseconds that everything may take to come to rest after the last restart. */
   readonly patienceMs: number
+  /** What runs the jobs. Default: this machine; "condor" is a pool of HTCondor behind SSH, of this run's own. */
+  readonly adapter?: 'local' | 'condor'
+  /** The connections to it are cut as well, now and then. Where it is behind SSH only. */
+  readonly cut?: boolean
   /** By default SQLite's file in the directory; "postgres" is a server of this run's own. */
   readonly store?: 'sqlite' | 'postgres'
   /** Servers that run at the same time, on one store and one directory. Default 1. */
@@ -34,6 +41,8 @@ export interface CrashResult {
   readonly faults: readonly Fault[]
   readonly windows: Windows
   readonly attempts: number
+  /** How often all connections to the scheduler were cut. */
+  readonly cuts: number
   /** How many of the kills were the store's. */
   readonly outages: number
   /** Requests that were not answered, and turned out to have been carried out. */
@@ -55,41 +64,56 @@ const STORE = 0.3
 const BOTH = 0.25
 /** So long, at most, it takes until the store is killed, and until it is started again. */
 const STORE_MS = 1500
+/** Connections to the scheduler are cut after so long, at least and at most. */
+const CUT_MS = [300, 4000] as const
 
 /** Kills servers, and the store, and tells stories; then compares. */
 export const crashRun = async (options: CrashOptions): Promise<CrashResult> => {
   const root = mkdtempSync(join(tmpdir(), 'telesto-crash-'))
-  const postgres = options.store === 'postgres' ? await startPostgres(root) : undefined
+  const result = await crashIn(root, options)
+  if (result.faults.length > 0) return { ...result, directory: root }
+  rmSync(root, { recursive: true, force: true })
+  return result
+}
+
+const crashIn = async (root: string, options: CrashOptions): Promise<CrashResult> => {
+  const directory = join(root, 'telesto')
+  mkdirSync(directory)
+  const started: { stop(): Promise<void> }[] = []
   try {
-    const result = await crashOn(options, root, postgres)
-    await postgres?.stop()
-    if (result.faults.length > 0) return { ...result, directory: root }
-    rmSync(root, { recursive: true, force: true })
-    return result
-  } catch (error) {
-    await postgres?.stop()
-    throw error
+    const postgres = options.store === 'postgres' ? await startPostgres(root) : undefined
+    if (postgres) started.push(postgres)
+    const target = options.adapter === 'condor' ? await startCondor(root) : localTarget(directory, join(root, 'files'))
+    started.push(target)
+    const scene: Scene = {
+      directory,
+      ...(postgres ? { database: postgres.url } : {}),
+      processedFile: join(root, 'processed'),
+    }
+    return await crashOn(options, root, scene, target, postgres)
+  } finally {
+    for (const one of started) await one.stop()
   }
 }
 
-const crashOn = async (options: CrashOptions, root: string, postgres: Postgres | undefined): Promise<CrashResult> => {
-  const scene: Scene = {
-    directory: join(root, 'telesto'),
-    ...(postgres ? { database: postgres.url } : {}),
-    files: join(root, 'files'),
-    processedFile: join(root, 'processed'),
-  }
-  for (const directory of [scene.directory, scene.files]) mkdirSync(directory)
+const crashOn = async (
+  options: CrashOptions,
+  root: string,
+  scene: Scene,
+  target: Target,
+  postgres: Postgres | undefined,
+): Promise<CrashResult> => {
   // Apart from each other, so that stories and kills do not depend on how often the driver chose.
   const [forStories, random, forDriver] = [0, 1, 2].map((part) => createRandom(options.seed * 3 + part)) as [
     Random,
     Random,
     Random,
   ]
+  const forCuts = createRandom(~options.seed)
   const surprises: string[] = []
   const surprise = (what: string): void => void surprises.push(what)
-  const stories = Array.from({ length: options.jobs }, (_, index) => tell(forStories, index + 1))
-  const driver = createDriver(stories, scene.directory, scene.files, forDriver, surprise)
+  const stories = Array.from({ length: options.jobs }, (_, index) => tell(forStories, index + 1, target.repertoire))
+  const driver = createDriver(stories, scene.directory, target.optionsOf, forDriver, surprise)
   const windows = Object.fromEntries(WINDOWS.map((window) => [window, 0])) as Record<Window, number>
   let onHalt: () => void = () => {}
   let outages = 0
@@ -106,9 +130,9 @@ const crashOn = async (options: CrashOptions, root: string, postgres: Postgres |
           directory: scene.directory,
           ...(postgres ? { database: postgres.url } : {}),
           processedFile: scene.processedFile,
-          leaseSeconds: 5,
+          scheduler: target.scheduler,
+          leaseSeconds: target.leaseSeconds,
           pollSeconds: 0.25,
-          maxActiveJobs: 5,
           clockAhead: driver.clockAhead,
           waits: waits(),
         },
@@ -132,6 +156,16 @@ const crashOn = async (options: CrashOptions, root: string, postgres: Postgres |
       await sleep(TICK_MS)
     }
   })().catch((error) => surprise(`the driver: ${error}`))
+  const killing = new AbortController()
+  let cuts = 0
+  const cutting = (async () => {
+    while (options.cut) {
+      await sleep(forCuts.between(...CUT_MS))
+      if (killing.signal.aborted) return
+      target.cut?.()
+      cuts++
+    }
+  })()
   try {
     for (let kill = 1; kill <= options.kills; kill++) {
       // The last jobs are made shortly before the last kills.
@@ -158,14 +192,16 @@ const crashOn = async (options: CrashOptions, root: string, postgres: Postgres |
         await liveUntilKill(victims, aim, hit, random)
         await fleet.kill(victims)
       }
-      for (const window of await windowsIn(scene)) windows[window]++
+      for (const window of await windowsIn(scene, target)) windows[window]++
       options.progress?.(kill, windows)
     }
+    killing.abort()
+    await cutting
     driver.onRequest = undefined
     waits = () => ({})
     await fleet.allUp(options.patienceMs)
     allowed = Number.POSITIVE_INFINITY
-    await untilSettled(scene, driver, options.patienceMs)
+    await untilSettled(scene, target, driver, options.patienceMs)
     over.abort()
     await ticking
     await fleet.close(CLOSE_MS)
@@ -173,28 +209,24 @@ const crashOn = async (options: CrashOptions, root: string, postgres: Postgres |
 
     const evidence = await gather(
       scene,
+      target,
       stories.map(({ key }) => key),
       surprises,
     )
     const faults = judge(driver.histories, evidence)
-    const attempts = [...evidence.files.values()].flat().filter(({ word }) => word === 'start').length
+    const attempts = [...evidence.runs.values()].flat().filter(({ startedAt }) => startedAt !== undefined).length
     const details = detailsOf(faults, driver.histories, evidence)
-    return { faults, windows, attempts, details, outages, madeUnseen: driver.madeUnseen }
+    return { faults, windows, attempts, cuts, details, outages, madeUnseen: driver.madeUnseen }
   } finally {
     over.abort()
+    killing.abort()
     await fleet.kill(fleet.all)
-    for (const { pid } of processesOf(scene)) {
-      try {
-        process.kill(pid, 'SIGKILL')
-      } catch {
-        // gone by itself
-      }
-    }
+    await target.clear()
   }
 }
 
 /** All that is known of each job that has a fault. */
-const detailsOf = (faults: readonly Fault[], histories: readonly History[], { files, jobs }: Evidence): string[] => {
+const detailsOf = (faults: readonly Fault[], histories: readonly History[], { runs, jobs }: Evidence): string[] => {
   const suspects = new Set(faults.map(({ key }) => key))
   return histories
     .filter(({ story }) => suspects.has(story.key))
@@ -202,7 +234,7 @@ const detailsOf = (faults: readonly Fault[], histories: readonly History[], { fi
       JSON.stringify({
         ...story,
         requests,
-        lines: files.get(story.key)?.filter(({ word }) => word !== 'beat'),
+        runs: runs.get(story.key),
         stored: jobs.find(({ key }) => key === story.key),
       }),
     )
@@ -237,12 +269,12 @@ const liveUntilKill = async (
   await Promise.race([hit, sleep(AIM_MS, undefined, { ref: false })])
 }
 
-const untilSettled = async (scene: Scene, driver: Driver, patienceMs: number): Promise<void> => {
+const untilSettled = async (scene: Scene, target: Target, driver: Driver, patienceMs: number): Promise<void> => {
   const until = performance.now() + patienceMs
   let quiet = 0
   while (performance.now() < until && quiet < 3) {
     await sleep(20)
-    const rests = !driver.open && (await unsettled(scene)).length === 0 && processesOf(scene).length === 0
+    const rests = !driver.open && (await unsettled(scene)).length === 0 && (await target.alive()).length === 0
     quiet = rests ? quiet + 1 : 0
   }
 }

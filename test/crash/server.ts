@@ -4,15 +4,19 @@
 import { appendFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Clock, createTelesto, type Job, TelestoError } from 'telesto'
+import { type Adapter, type Clock, createTelesto, type Job, type JobRef, type JobReport, TelestoError } from 'telesto'
+import { condor } from 'telesto/adapters/condor'
 import { local } from 'telesto/adapters/local'
 import type { FromServer, Point, Question, ServerOptions, Snapshot, ToServer } from './protocol.ts'
 
 const options = JSON.parse(process.argv[2] ?? '') as ServerOptions
+const { scheduler } = options
 const tell = (message: FromServer): void => {
   process.send?.(message)
 }
 process.on('disconnect', () => process.exit())
+
+const ADMINISTER_EVERY_MS = 500
 
 const halts = new Map<Point, number | undefined>()
 const never = new Promise<void>(() => {})
@@ -29,39 +33,53 @@ const pass = async (at: Point, ids: readonly number[], ended?: readonly number[]
 
 const jobOf = ({ workdir }: { readonly workdir: string }): number => Number(basename(dirname(workdir)))
 const FINAL: ReadonlySet<unknown> = new Set(['succeeded', 'failed', 'cancelled'])
+const isOver = (report: JobReport | undefined): boolean =>
+  FINAL.has(report?.state) || (report?.parts?.every(({ state }) => FINAL.has(state)) ?? false)
 
-type Connect = typeof local.connect
-const connect: Connect = (config, context) => {
-  const inner = local.connect({ ...config, killGraceSeconds: 0.5 }, context)
-  const watched: ReturnType<Connect> = {
-    ...inner,
-    async submit(jobs, signal) {
-      await pass('submitting', jobs.map(jobOf))
-      const answers = await inner.submit(jobs, signal)
-      await pass('submitted', jobs.map(jobOf))
-      return answers
-    },
-    async status(jobs, signal) {
-      await pass('asking', jobs.map(jobOf))
-      const reports = await inner.status(jobs, signal)
-      const ended = jobs.filter((job) => FINAL.has(reports.get(job.token)?.state)).map(jobOf)
-      await pass('answered', jobs.map(jobOf), ended)
-      return reports
-    },
-    async cancel(jobs, signal) {
-      await pass('cancelling', jobs.map(jobOf))
-      return await inner.cancel(jobs, signal)
-    },
-    async recover(attempts, signal) {
-      await pass('recovering', attempts.map(jobOf))
-      return (await inner.recover?.(attempts, signal)) ?? new Map()
-    },
-    async cleanUp(jobs, signal) {
-      await pass('cleaning', jobs.map(jobOf))
-      return (await inner.cleanUp?.(jobs, signal)) ?? new Map()
-    },
-  }
-  return watched
+/** The adapter, whose calls tell of themselves. */
+const watched = (adapter: Adapter): Adapter => ({
+  ...adapter,
+  connect(config, context) {
+    const inner = adapter.connect(config, context)
+    const { recover, cleanUp } = inner
+    return {
+      ...inner,
+      async submit(jobs, signal) {
+        await pass('submitting', jobs.map(jobOf))
+        const answers = await inner.submit(jobs, signal)
+        await pass('submitted', jobs.map(jobOf))
+        return answers
+      },
+      async status(jobs, signal) {
+        await pass('asking', jobs.map(jobOf))
+        return await answered(jobs, await inner.status(jobs, signal))
+      },
+      ...(inner.history
+        ? {
+            async history(jobs, signal) {
+              return await answered(jobs, (await inner.history?.(jobs, signal)) ?? new Map())
+            },
+          }
+        : {}),
+      async cancel(jobs, signal) {
+        await pass('cancelling', jobs.map(jobOf))
+        return await inner.cancel(jobs, signal)
+      },
+      async recover(attempts, signal) {
+        await pass('recovering', attempts.map(jobOf))
+        return (await recover?.(attempts, signal)) ?? new Map()
+      },
+      async cleanUp(jobs, signal) {
+        await pass('cleaning', jobs.map(jobOf))
+        return (await cleanUp?.(jobs, signal)) ?? new Map()
+      },
+    }
+  },
+})
+const answered = async (jobs: readonly JobRef[], reports: ReadonlyMap<string, JobReport>) => {
+  const ended = jobs.filter(({ token }) => isOver(reports.get(token))).map(jobOf)
+  await pass('answered', jobs.map(jobOf), ended)
+  return reports
 }
 
 let clockAhead = options.clockAhead
@@ -74,7 +92,7 @@ const complain = (facts: object, message: string): void => {
   console.error(new Date().toISOString(), process.pid, message, JSON.stringify(facts))
 }
 const telesto = await createTelesto({
-  adapters: [{ ...local, connect }],
+  adapters: [watched({ local, condor }[scheduler.adapter])],
   directory: options.directory,
   ...(options.database === undefined ? {} : { database: options.database }),
   leaseSeconds: options.leaseSeconds,
@@ -90,12 +108,19 @@ const telesto = await createTelesto({
     },
   },
 })
-const { pollSeconds, maxActiveJobs } = options
+const { pollSeconds } = options
+const { name, adapter, config, maxActiveJobs } = scheduler
+if (!(await telesto.getScheduler(name))) {
+  await telesto.createScheduler({ name, adapter, config }).catch((error) => {
+    if (error.code !== 'scheduler_name_taken') throw error // Another server was faster.
+  })
+}
 /** Also a write, which waits for those before it, whoever made them. */
-const setLimits = async () => await telesto.updateScheduler('local', { pollSeconds, maxActiveJobs })
+const setLimits = async () => await telesto.updateScheduler(name, { pollSeconds, maxActiveJobs, config })
 await setLimits()
 
 const app = telesto.app('crash', {
+  schedulerSettings: { compute: { adapter } },
   processResults: {
     async note(job, { idempotencyKey }) {
       appendFileSync(options.processedFile, `${idempotencyKey} ${job.name}\n`)
@@ -105,6 +130,15 @@ const app = telesto.app('crash', {
     },
   },
 })
+
+await telesto.assignScheduler('crash', 'compute', name)
+
+/** Who administers the portal sees that its scheduler is not well, and presses Test: nobody waits for the pauses of an outage. */
+const administer = async (): Promise<void> => {
+  const record = await telesto.getScheduler(name)
+  if (record && record.health !== 'ok') await telesto.testScheduler(name)
+}
+setInterval(() => void administer().catch(() => {}), ADMINISTER_EVERY_MS) // The store may be away.
 
 const snapshot = (job: Job): Snapshot => ({
   id: job.id,
@@ -120,12 +154,12 @@ const carryOut = async ({ action, id, job: wanted, stop, behindAll }: Question):
   if (behindAll) await setLimits()
   if (action === 'list') return (await app.listJobs()).map(snapshot)
   if (wanted) {
-    const { key, command, processed } = wanted
+    const { key, options, processed } = wanted
     const job = await app.createJob({
+      ...options,
       name: key,
       user: 'ann',
-      jobType: 'BASIC',
-      command: [...command],
+      scheduler: 'compute',
       ...(processed ? { processResults: 'note' } : {}),
     })
     return [snapshot(job)]

@@ -1,5 +1,3 @@
-import type { Behaviour } from './job-file.ts'
-import { MAX_ATTEMPTS } from './job-file.ts'
 import type { Action } from './protocol.ts'
 import type { Random } from './random.ts'
 
@@ -28,6 +26,30 @@ export interface Step {
   readonly stop?: boolean
 }
 
+/** How one attempt of a job behaves. */
+export interface Behaviour {
+  /** It lives for so many tenths of a second; then it ends. */
+  readonly beats: number
+  readonly exitCode: number
+  /** It ignores TERM, and must be killed. */
+  readonly deaf: boolean
+}
+
+/** A job has behaviours for so many attempts. */
+const MAX_ATTEMPTS = 8
+
+/** As an argument of a job's command. */
+export const wordOf = ({ beats, exitCode, deaf }: Behaviour): string =>
+  `${beats}:${exitCode}:${deaf ? 'deaf' : 'hears'}`
+
+/** What can be told of the jobs of a target. */
+export interface Repertoire {
+  /** Their directories can be taken away, and with these all that their scheduler knows of them. */
+  readonly unmounts: boolean
+  /** A job may have so many processes. */
+  readonly mostProcs: number
+}
+
 /** What is asked of one job, in order, and how its attempts behave. */
 export interface Story {
   readonly key: string
@@ -36,6 +58,8 @@ export interface Story {
   readonly behaviours: readonly Behaviour[]
   /** A function processes its results. */
   readonly processed: boolean
+  /** How many processes each attempt has. */
+  readonly procs: number
 }
 type Kind = keyof typeof KINDS
 
@@ -48,9 +72,11 @@ const step = (take: Step['take'], when: When, after = 0, more: { readonly stop?:
   ...more,
 })
 
-export const tell = (random: Random, number: number): Story => {
+export const tell = (random: Random, number: number, { unmounts, mostProcs }: Repertoire): Story => {
   // The kinds that few others stand in for come early and often, whatever the seed.
-  const kind: Kind = number % 30 === 3 ? 'unmounted' : number % 8 === 5 ? 'overtaken' : random.weighted(KINDS)
+  const early: Kind | undefined =
+    unmounts && number % 30 === 3 ? 'unmounted' : number % 8 === 5 ? 'overtaken' : undefined
+  const kind: Kind = early ?? random.weighted(unmounts ? KINDS : { ...KINDS, unmounted: 0 })
   const settles = (): Step[] => [step('resubmit', 'settled', random.between(0, 150))]
   const steps: Record<Kind, () => Step[]> = {
     kept: () => [],
@@ -91,5 +117,6 @@ export const tell = (random: Random, number: number): Story => {
     steps: [step('create', 'at once'), step('execute', 'at once', random.between(0, 100)), ...steps[kind]()],
     behaviours,
     processed: kind === 'overtaken' || random.chance(0.7),
+    procs: mostProcs > 1 && random.chance(0.25) ? random.between(2, mostProcs) : 1,
   }
 }

@@ -1,7 +1,6 @@
-import { readlinkSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Scene } from './evidence.ts'
 import { reading } from './reading.ts'
+import type { Place, Target } from './target.ts'
 
 /** Where in the life of a job a kill can fall. One kill may fall into several, since there are several jobs. */
 export const WINDOWS = [
@@ -17,9 +16,7 @@ export type Window = (typeof WINDOWS)[number]
 /** How many kills fell into each. */
 export type Windows = Readonly<Record<Window, number>>
 
-interface Attempt {
-  readonly token: string
-  readonly workdir: string
+interface Attempt extends Place {
   readonly number: number
   readonly handedOverAt: number | null
 }
@@ -28,17 +25,17 @@ interface Attempt {
  * The windows that a server was in when it was killed: by what it left in the database and on the disk. Where another server
  * lives on, some of it may be that one's.
  */
-export const windowsIn = async (scene: Scene): Promise<ReadonlySet<Window>> => {
+export const windowsIn = async (scene: Scene, target: Target): Promise<ReadonlySet<Window>> => {
   const found = new Set<Window>()
   try {
     await reading(scene, async (all) => {
       const attempts = await all<Attempt>(
-        `SELECT a.token, a.workdir, a.number, a.handed_over_at AS "handedOverAt" FROM telesto_attempts a
+        `SELECT a.token, COALESCE(a.target_workdir, a.workdir) AS workdir, a.number, a.handed_over_at AS "handedOverAt" FROM telesto_attempts a
          JOIN telesto_jobs j ON j.attempt_id = a.id WHERE a.native_id IS NULL AND a.order_name IN ('submit', 'cancel')`,
       )
       for (const attempt of attempts) {
         if (attempt.handedOverAt === null) found.add('order committed')
-        else found.add(isClaimed(attempt) ? 'accepted but not stored' : 'handed over')
+        else found.add(target.isClaimed(attempt) ? 'accepted but not stored' : 'handed over')
         if (attempt.number > 1) found.add('between attempts')
       }
       const there = async (sql: string): Promise<boolean> => (await all(`${sql} LIMIT 1`)).length > 0
@@ -52,13 +49,4 @@ export const windowsIn = async (scene: Scene): Promise<ReadonlySet<Window>> => {
     if (!/unable to open|no such table/.test(String(error))) throw error
   }
   return found
-}
-
-/** A process has taken the token; recover() does so too, to give it up. */
-const isClaimed = ({ workdir, token }: Attempt): boolean => {
-  try {
-    return !readlinkSync(join(workdir, '.telesto', token, 'claim')).startsWith('telesto:')
-  } catch {
-    return false
-  }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { SchedulerError, type Token } from '../../src/adapter.js'
+import { type JobState, SchedulerError, type Token } from '../../src/adapter.js'
 import { portal } from './portal.js'
 import { held } from './scripted-adapter.js'
 
@@ -87,6 +87,34 @@ test('Hold and release are repeated until a poll confirms them, and cleared on c
   expect((await p.row(job)).orderName).toBeNull()
   expect(p.system.count('hold')).toBe(holds)
   expect(p.system.count('release')).toBeLessThan(8)
+})
+
+test('Of a job of several parts a hold and a release are confirmed by all parts that have not ended', async () => {
+  const p = await portal({ limits: { pollSeconds: 5 } })
+  const job = await p.accepted()
+  const says = async (...states: JobState[]) =>
+    await p.says(job, { parts: states.map((state, index) => ({ name: `${index}`, state })) })
+  p.system.script.hold = async (refs) => ok(refs)
+  p.system.script.release = async (refs) => ok(refs)
+  await says('succeeded', 'running', 'running')
+  await p.pass(6000)
+  await (await p.read(job)).pause()
+  await says('succeeded', 'held', 'running')
+  await p.pass(MINUTE)
+  expect((await p.row(job)).orderName).toBe('hold')
+  await says('succeeded', 'held', 'held')
+  await p.pass(MINUTE)
+  expect(await p.status(job)).toBe('Various')
+  expect((await p.row(job)).orderName).toBeNull()
+
+  await (await p.read(job)).resume()
+  await says('succeeded', 'held', 'queued')
+  await p.pass(MINUTE)
+  expect((await p.row(job)).orderName).toBe('release')
+  await says('succeeded', 'running', 'queued')
+  await p.pass(MINUTE)
+  expect((await p.row(job)).orderName).toBeNull()
+  expect((await p.read(job)).can('resume')).toBe(false)
 })
 
 test('A hold that the scheduler rejects is dropped, with a note for people', async () => {

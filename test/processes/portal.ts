@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { TestContext } from 'vitest'
-import { gather, processesOf, type Scene, unsettled } from '../crash/evidence.ts'
+import { gather, type Scene, unsettled } from '../crash/evidence.ts'
 import type { History, Request } from '../crash/history.ts'
-import { commandOf } from '../crash/job-file.ts'
+import { localTarget } from '../crash/local-target.ts'
 import { type Fault, judge } from '../crash/oracle.ts'
 import type { Point } from '../crash/protocol.ts'
 import { databaseOf } from '../crash/reading.ts'
@@ -26,17 +26,17 @@ export const createPortal = ({ onTestFinished }: Pick<TestContext, 'onTestFinish
   const root = mkdtempSync(join(tmpdir(), 'telesto-portal-'))
   const scene: Scene = {
     directory: join(root, 'telesto'),
-    files: join(root, 'files'),
     processedFile: join(root, 'processed'),
   }
-  for (const directory of [scene.directory, scene.files]) mkdirSync(directory)
+  mkdirSync(scene.directory)
+  const target = localTarget(scene.directory, join(root, 'files'))
   const servers: ServerProcess[] = []
   const surprises: string[] = []
   const requests = new Map<string, Request[]>()
   onTestFinished(async () => {
     for (const server of servers) server.signal('SIGKILL')
     await Promise.all(servers.map(({ ended }) => ended))
-    for (const { pid } of processesOf(scene)) process.kill(pid, 'SIGKILL')
+    await target.clear()
     rmSync(root, { recursive: true, force: true })
   })
 
@@ -50,9 +50,9 @@ export const createPortal = ({ onTestFinished }: Pick<TestContext, 'onTestFinish
         {
           directory: scene.directory,
           processedFile: scene.processedFile,
+          scheduler: target.scheduler,
           leaseSeconds: LEASE_SECONDS,
           pollSeconds,
-          maxActiveJobs: 5,
           clockAhead: 0,
           waits: {},
         },
@@ -86,7 +86,7 @@ export const createPortal = ({ onTestFinished }: Pick<TestContext, 'onTestFinish
     async ask(server: ServerProcess, action: Request['action'], key: string, beats = 3): Promise<number> {
       const [job] = (await list(server)).filter((one) => one.key === key)
       const behaviours = Array.from({ length: 4 }, () => ({ beats, exitCode: 0, deaf: false }))
-      const wanted = { key, command: commandOf(join(scene.files, key), behaviours), processed: true }
+      const wanted = { key, options: target.optionsOf({ key, behaviours, procs: 1 }), processed: true }
       const outcome = await server.ask(job ? { action, id: job.id } : { action, job: wanted })
       if (outcome.outcome !== 'done') throw new Error(`${action} ${key}: ${JSON.stringify(outcome)}`)
       const request = { action, attempt: job?.attempt ?? 0, stop: false, outcome: 'done' } as const
@@ -102,12 +102,12 @@ export const createPortal = ({ onTestFinished }: Pick<TestContext, 'onTestFinish
       await Promise.all(servers.map(({ ended }) => ended))
       const histories = [...requests].map(
         ([key, asked]): History => ({
-          story: { key, kind: 'kept', behaviours: [], processed: true },
+          story: { key, kind: 'kept', behaviours: [], processed: true, procs: 1 },
           requests: asked,
           unmounted: [],
         }),
       )
-      const evidence = await gather(scene, [...requests.keys()], surprises)
+      const evidence = await gather(scene, target, [...requests.keys()], surprises)
       return { faults: judge(histories, evidence), calls: evidence.processed.map(({ token }) => token) }
     },
   }

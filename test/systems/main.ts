@@ -1,9 +1,10 @@
 // npm run test:systems [-- names]: installs and starts the real systems, tests against them, stops them, and says what it ran.
 // Assumes root on Debian 12.
 
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
+import { told } from './started.ts'
 
 interface System {
   /** What it is there for. */
@@ -109,12 +110,6 @@ const nodeOf = async (version: string): Promise<string | undefined> => {
   writeFileSync(path.join(folder, 'package.json'), JSON.stringify({ private: true, allowScripts: { node: true } }))
   const installed = await run('npm', ['install', '--prefix', folder, '--no-audit', '--no-fund', `node@${version}`])
   return installed ? program : undefined
-}
-
-/** What a started system tells its tests. */
-const told = (script: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => {
-  const { stdout } = spawnSync(script, ['env'], { encoding: 'utf8', env })
-  return Object.fromEntries([...stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]))
 }
 
 const test = async ({ packages, scripts = [], node, config, tests = [] }: System): Promise<boolean> => {
