@@ -58,6 +58,23 @@ pid_stop() { # pid_stop FILE SIGNAL SECONDS [HARD_SIGNAL] : signal, wait, then S
   rm -f "$1"
 }
 
+descendants() { # descendants PID : it and every process below it
+  local k
+  echo "$1"
+  for k in $(cat /proc/"$1"/task/*/children 2>/dev/null); do descendants "$k"; done
+}
+with_start() { local k t; for k in "$@"; do t=$(proc_start "$k" 2>/dev/null) && echo "$k:$t"; done; true; }
+kill_left() { # kill_left "PID:START ..." : gives a list made by with_start 1 s to end, then SIGKILLs what is left of it
+  local k n
+  for n in 1 2 3 4 5 6 7 8 9 10; do
+    for k in $1; do [ "$(proc_start "${k%%:*}" 2>/dev/null)" != "${k#*:}" ] || { sleep 0.1; continue 2; }; done
+    return 0
+  done
+  for k in $1; do
+    if [ "$(proc_start "${k%%:*}" 2>/dev/null)" = "${k#*:}" ]; then kill -KILL "${k%%:*}" 2>/dev/null || true; fi
+  done
+}
+
 # --- ports ---------------------------------------------------------------------------------------
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 free_port() { # a port on loopback that nobody uses just now
@@ -79,6 +96,13 @@ wait_until() { # wait_until SECONDS MESSAGE COMMAND... (polls every 0.1 s)
 }
 
 # --- packages ------------------------------------------------------------------------------------
+debian_mirror() { # the Debian mirror this machine's apt already uses
+  local m
+  m=$(sed -n 's/^URIs:[[:space:]]*\([^ ]*\).*/\1/p' /etc/apt/sources.list.d/*.sources 2>/dev/null | grep -E '/debian/?$' | head -1) || true
+  [ -n "$m" ] || m=$(sed -n 's/^deb[[:space:]]\+\(\[[^]]*\][[:space:]]*\)\?\([^ ]*\).*/\2/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null | grep -E '/debian/?$' | head -1) || true
+  [ -n "$m" ] || die "no Debian mirror found in the apt sources: set DEBIAN_MIRROR"
+  echo "$m"
+}
 pkg_installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 apt_install() { # apt_install PACKAGE... ; services are never started by the package scripts
   local p missing=() policy=/usr/sbin/policy-rc.d made='' rc=0 logf="$SYSTEMS_ROOT/apt-$SELF.log"

@@ -10,8 +10,8 @@ interface System {
   readonly what: string
   /** Debian's packages that it needs, and a file that shows that they are here. */
   readonly packages?: { readonly names: readonly string[]; readonly shows: string }
-  /** A script that knows `start`, `stop` and `env`, which prints what its tests need to know as `export NAME=value`. */
-  readonly script?: string
+  /** Scripts that know `start`, `stop` and `env`, which prints what the tests need to know as `export NAME=value`. */
+  readonly scripts?: readonly string[]
   /** The Node that runs its tests, another than the repository's own: its version, as npm knows it. */
   readonly node?: string
   /** How vitest runs its tests, and which. */
@@ -41,14 +41,20 @@ const SYSTEMS: Readonly<Record<string, System>> = {
   },
   postgres: {
     what: 'the store, the engine, the manager and the web on PostgreSQL',
-    script: 'test/systems/postgres.sh',
+    scripts: ['test/systems/postgres.sh'],
     config: 'vitest.postgres.config.ts',
   },
   ssh: {
     what: 'commands and files over SSH, on a real sshd that hangs, is dropped and restarted',
-    script: 'test/systems/sshd.sh',
+    scripts: ['test/systems/sshd.sh'],
     config: 'vitest.systems.config.ts',
     tests: ['test/systems/ssh'],
+  },
+  condor: {
+    what: 'the adapter `condor` on a pool of its own',
+    scripts: ['test/systems/condor.sh'],
+    config: 'vitest.systems.config.ts',
+    tests: ['test/systems/condor'],
   },
   packed: {
     what: "the package as it would be published, in a user's project, on the oldest Node that it promises",
@@ -105,23 +111,26 @@ const nodeOf = async (version: string): Promise<string | undefined> => {
 }
 
 /** What a started system tells its tests. */
-const told = (script: string): Record<string, string> => {
-  const { stdout } = spawnSync(script, ['env'], { encoding: 'utf8' })
+const told = (script: string, env: NodeJS.ProcessEnv): NodeJS.ProcessEnv => {
+  const { stdout } = spawnSync(script, ['env'], { encoding: 'utf8', env })
   return Object.fromEntries([...stdout.matchAll(/^export (\w+)=(.*)$/gm)].map(([, name, value]) => [name, value]))
 }
 
-const test = async ({ packages, script, node, config, tests = [] }: System): Promise<boolean> => {
+const test = async ({ packages, scripts = [], node, config, tests = [] }: System): Promise<boolean> => {
   if (packages && !(await install(packages))) return false
   const program = node === undefined ? process.execPath : await nodeOf(node)
   if (program === undefined) return false
   try {
-    if (script !== undefined && !(await run(script, ['start']))) return false
     const PATH = `${path.dirname(program)}${path.delimiter}${process.env.PATH ?? ''}`
-    const env = { ...process.env, PATH, ...(script === undefined ? {} : told(script)) }
+    const env: NodeJS.ProcessEnv = { ...process.env, PATH }
+    for (const script of scripts) {
+      if (!(await run(script, ['start'], env))) return false
+      Object.assign(env, told(script, env)) // Each hears what those before it told.
+    }
     const vitest = 'node_modules/vitest/vitest.mjs'
     return await run(program, [vitest, 'run', '--config', config, ...options, ...tests], env)
   } finally {
-    if (script !== undefined) await run(script, ['stop'])
+    for (const script of scripts.toReversed()) await run(script, ['stop'])
   }
 }
 

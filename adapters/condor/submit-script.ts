@@ -1,0 +1,89 @@
+/**
+ * Hands one batch over. Arguments: the directory that all paths are relative to, the directory of the batch, its id, and the
+ * seconds after which no other part of it is tried. The archive with everything comes on standard input:
+ *
+ *     <workdir>/…                        the files of each job
+ *     <workdir>/.telesto/claim-<token>   a symbolic link whose text is the directory of the batch
+ *     <batch>/jobs                       `<token> TAB <workdir>` for each job
+ *     <batch>/<n>.sub, <n>.items         a group: its submit file, and one line for each job
+ *     <batch>/dags, <token>.dag          `<token> TAB <workdir>` for each workflow, and the arguments of its condor_submit_dag
+ *
+ * Whoever makes the claim of a token decides about it: this batch, or a recover() that gives it up. While this script or a
+ * condor_submit of its lives, the lock of the batch is held, because they inherit its descriptor. Sections of the answer: `unpack` (the
+ * files could not be written, nothing was tried), `lost TOKEN`, `refused TOKEN` with condor_submit's words, `away` with the words of an
+ * outage, `late`, `queue` with `<token> <cluster> <proc>` for each proc in the queue.
+ */
+export const SUBMIT_SCRIPT = `\
+set -f
+root=$1 batch=$2 id=$3 until=$(($(date +%s) + $4)) start=$(date +%s)
+cd -- "$root" || exit
+failed() { say unpack; printf '%s\\n' "$1"; over 1; }
+words=$(mkdir -p -- "$batch" 2>&1) || failed "$words"
+exec 9>"$batch/lock" && flock 9 || exit
+
+# An existing file is never replaced (-k), which makes a link that could be made a claim that was got.
+skip=
+words=$(tar -x -k -o -f - 2>&1) || {
+  others=$(printf '%s\\n' "$words" | grep -v -e 'File exists' -e 'Exiting with failure status')
+  [ -z "$others" ] || failed "$others"
+  while IFS=$tab read -r token dir; do
+    [ "$(readlink -- "$dir/.telesto/claim-$token")" = "$batch" ] || { skip="$skip $token"; say "lost $token"; }
+  done <"$batch/jobs"
+}
+
+known_already() { case " $skip " in *" $1 "*) return 0 ;; esac; return 1; }
+drop_known() {
+  if [ -z "$skip" ]; then cat; return; fi
+  while IFS= read -r line; do known_already "\${line%%,*}" || printf '%s\\n' "$line"; done
+}
+# A job may have come and gone since.
+look() {
+  condor_q -af TelestoToken -constraint "TelestoBatch == \\"$id\\"" || return
+  condor_history -af TelestoToken -since "EnteredCurrentStatus < $start" -constraint "TelestoBatch == \\"$id\\"" || :
+}
+stop=
+# What a failed condor_submit has submitted all the same is not submitted again. Succeeds where the rest may be tried.
+after_failure() {
+  found=$(look 2>/dev/null) || stop=away
+  skip="$skip "$(echo $found)
+  case $words in *'Failed to connect'* | *"Can't find address"* | *SECMAN:* | *AUTHENTICATE:* | *CEDAR:*) stop=away ;; esac
+  [ -z "$stop" ] || { say away; printf '%s\\n' "$words"; return 1; }
+}
+may_go_on() {
+  [ -z "$stop" ] || return 1
+  [ "$(date +%s)" -lt "$until" ] || { stop=late; say late; return 1; }
+}
+# hand GROUP FROM TO: these jobs. Where condor_submit refuses them, each half alone: it then takes none, and does not say whose fault it is.
+hand() {
+  may_go_on || return 0
+  lines=$(sed -n "$2,$3p" "$batch/$1.items" | drop_known)
+  [ -n "$lines" ] || return 0
+  words=$(printf '%s\\n' "$lines" | condor_submit -terse "$batch/$1.sub" 2>&1 >/dev/null) && return 0
+  after_failure || return 0
+  if [ "$2" -lt "$3" ]; then
+    hand "$1" "$2" $((($2 + $3) / 2))
+    hand "$1" $((($2 + $3) / 2 + 1)) "$3"
+  elif ! known_already "\${lines%%,*}"; then
+    say "refused \${lines%%,*}"
+    printf '%s\\n' "$words"
+  fi
+}
+group=0
+while [ -e "$batch/$group.sub" ]; do
+  hand "$group" 1 "$(wc -l <"$batch/$group.items")"
+  group=$((group + 1))
+done
+[ ! -e "$batch/dags" ] || while IFS=$tab read -r token dir <&8; do
+  may_go_on || break
+  ! known_already "$token" || continue
+  words=$(tr '\\n' '\\0' <"$batch/$token.dag" | (cd -- "$dir" && xargs -0 condor_submit_dag) 2>&1 >/dev/null) && continue
+  after_failure || break
+  known_already "$token" || { say "refused $token"; printf '%s\\n' "$words"; }
+done 8<"$batch/dags"
+
+say queue
+condor_q -af TelestoToken ClusterId ProcId -constraint "TelestoBatch == \\"$id\\""
+code=$?
+rm -rf -- "$batch"
+over $code
+`
