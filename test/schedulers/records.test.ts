@@ -113,11 +113,11 @@ test('A record with active jobs is not removed; without, its jobs keep their his
   const job = await jobOn(telesto, 'pool')
   const never = await jobOn(telesto, 'pool')
   await job.execute()
-  await expect.poll(async () => (await app.getJob(job.id))?.status).toBe('Submitted')
+  await expect.poll(async () => (await app.getJob(job.id))?.status, { timeout: 20_000 }).toBe('Submitted')
   const error = await expectRefusal(() => telesto.removeScheduler('pool'), 'scheduler_has_active_jobs', 'name')
   expect(error.message).toContain('1 active job.')
   system.all({ state: 'succeeded' })
-  await expect.poll(async () => (await app.getJob(job.id))?.status).toBe('Complete')
+  await expect.poll(async () => (await app.getJob(job.id))?.status, { timeout: 20_000 }).toBe('Complete')
   await telesto.removeScheduler('pool')
 
   const after = await app.getJob(job.id)
@@ -133,7 +133,7 @@ test('A record with active jobs is not removed; without, its jobs keep their his
   // Deleted they go entirely, though nobody can clean up for them any more.
   await after?.delete()
   await never.delete()
-  await expect.poll(async () => (await vaults.rows('SELECT id FROM telesto_jobs')).length).toBe(0)
+  await expect.poll(async () => await vaults.rows('SELECT id FROM telesto_jobs'), { timeout: 20_000 }).toEqual([])
   expect(system.count('submit')).toBe(submits)
 })
 

@@ -147,18 +147,20 @@ test('Where a key is missing the record is blocked with a sentence, everything e
   }
   const waits = await jobOf('pool')
   const goes = await jobOf('open')
-  await expect.poll(async () => (await app.getJob(goes.id))?.status).toBe('Submitted')
+  await expect.poll(async () => (await app.getJob(goes.id))?.status, { timeout: 20_000 }).toBe('Submitted')
   await expect
-    .poll(async () => (await vaults.rows(`SELECT health FROM telesto_schedulers WHERE name = 'pool'`))[0])
+    .poll(async () => (await vaults.rows(`SELECT health FROM telesto_schedulers WHERE name = 'pool'`))[0], {
+      timeout: 20_000,
+    })
     .toEqual({ health: 'blocked' })
   expect((await app.getJob(waits.id))?.status).toBe('Pending')
   expect(connected.map(({ config }) => config.password)).toEqual([undefined])
 
   // As an administrator would: the job begins at once.
   await telesto.updateScheduler('pool', { config: { password: 'Another-9912', passphrase: null } })
-  await expect.poll(async () => (await app.getJob(waits.id))?.status).toBe('Submitted')
+  await expect.poll(async () => (await app.getJob(waits.id))?.status, { timeout: 20_000 }).toBe('Submitted')
   expect(connected.at(-1)?.config).toEqual({ address: 'one', colour: 'red', password: 'Another-9912' })
-  expect(await telesto.getScheduler('pool')).toMatchObject({ health: 'ok' })
+  await expect.poll(async () => (await telesto.getScheduler('pool'))?.health, { timeout: 20_000 }).toBe('ok')
   expect(system.count('submit')).toBe(2)
 })
 

@@ -67,7 +67,7 @@ test('A blocked record whose remedy was found is asked at once: by Test, and by 
     const scheduler = { id: record?.id ?? 0, name: 'pool' }
     const job = await app.createJob({ name: 'run', user: 'ada', jobType: 'SCRIPTED', scheduler } as never)
     await job.execute()
-    await expect.poll(async () => (await telesto.getScheduler('pool'))?.health).toBe('blocked')
+    await expect.poll(async () => (await telesto.getScheduler('pool'))?.health, { timeout: 20_000 }).toBe('blocked')
     delete system.script.submit
     delete system.script.recover
     return job
@@ -78,7 +78,7 @@ test('A blocked record whose remedy was found is asked at once: by Test, and by 
   ]) {
     const job = await blocked()
     await remedy()
-    await expect.poll(async () => (await app.getJob(job.id))?.status, { timeout: 10_000 }).toBe('Submitted')
+    await expect.poll(async () => (await app.getJob(job.id))?.status, { timeout: 20_000 }).toBe('Submitted')
   }
 })
 
