@@ -21,12 +21,19 @@ export const sftpSession = (connection: SshConnection, answerSeconds: number, cl
   let session: Promise<Session> | undefined
   let users = 0
 
+  const silent = (what: string) =>
+    new SchedulerError('unavailable', `${place}: ${what}: no answer from SFTP within ${answerSeconds} s.`)
+
   const open = async (): Promise<Session> => {
-    const { channel: sftp, lost } = await connection.channel<SFTPWrapper>(
-      (client, done) => client.sftp(done),
-      (late) => late.end(),
-      closing,
-    )
+    const tooLate = new AbortController()
+    const timer = setTimeout(() => tooLate.abort(silent('opening a session')), answerSeconds * 1000)
+    const { channel: sftp, lost } = await connection
+      .channel<SFTPWrapper>(
+        (client, done) => client.sftp(done),
+        (late) => late.end(),
+        AbortSignal.any([closing, tooLate.signal]),
+      )
+      .finally(() => clearTimeout(timer))
     const ended = new AbortController()
     const end = (reason: SchedulerError) => {
       if (ended.signal.aborted) return
@@ -62,11 +69,9 @@ export const sftpSession = (connection: SshConnection, answerSeconds: number, cl
   })
 
   const asking = ({ sftp, ended, end }: Session, path: string): Ask => {
-    const tooLong = () =>
-      end(new SchedulerError('unavailable', `${place}: ${path}: no answer from SFTP within ${answerSeconds} s.`))
     return async <T>(start: (sftp: SFTPWrapper, done: Done<T>) => void): Promise<T> => {
       ended.throwIfAborted()
-      const timer = setTimeout(tooLong, answerSeconds * 1000)
+      const timer = setTimeout(() => end(silent(path)), answerSeconds * 1000)
       try {
         const answered = new Promise<T>((settle, fail) => {
           start(sftp, (error, value) => (error ? fail(error) : settle(value)))
@@ -78,16 +83,17 @@ export const sftpSession = (connection: SshConnection, answerSeconds: number, cl
     }
   }
 
-  return async (path, action) => {
-    users += 1
-    try {
-      return await action(asking(await opened(), path))
-    } catch (error) {
-      if (error instanceof SchedulerError) throw error
-      const words = wordsOfHost(error instanceof Error ? error.message : String(error))
-      throw new SchedulerError('unavailable', `${place}: ${path}: ${words}`, { cause: error })
-    } finally {
-      users -= 1
-    }
-  }
+  return (path, action) =>
+    connection.using(async () => {
+      users += 1
+      try {
+        return await action(asking(await opened(), path))
+      } catch (error) {
+        if (error instanceof SchedulerError) throw error
+        const words = wordsOfHost(error instanceof Error ? error.message : String(error))
+        throw new SchedulerError('unavailable', `${place}: ${path}: ${words}`, { cause: error })
+      } finally {
+        users -= 1
+      }
+    })
 }

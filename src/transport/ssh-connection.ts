@@ -34,8 +34,10 @@ export interface SshConnection {
    * ends the waiting with its reason; a channel that is opened nevertheless is given to `discard`.
    */
   channel<C extends Closing>(open: OpenChannel<C>, discard: (channel: C) => void, stop: AbortSignal): Promise<Opened<C>>
-  /** Called when somebody waits for a channel: gives back one that rests. */
-  onWanted(yieldChannel: () => void): void
+  /** For as long as `action` takes, the connection is not idle. */
+  using<T>(action: () => Promise<T>): Promise<T>
+  /** Called when somebody waits for a channel, and when a use has ended meanwhile: gives back one that rests. */
+  onWanted(giveBack: () => void): void
   close(): Promise<void>
 }
 export interface Opened<C> {
@@ -48,14 +50,16 @@ interface Link {
   readonly client: Client
   readonly lost: AbortController
   readonly waiting: (() => void)[]
+  /** The last channel that was asked for. */
+  asked: Promise<unknown>
   limit: number
   used: number
   open: number
-  idle: NodeJS.Timeout | undefined
 }
 
 /** A host whose MaxSessions is lower refuses a channel: it is asked for again so often, and at last once a second. */
 const CHANNEL_ATTEMPTS = 12
+const SLOW_CHANNEL_MS = 500
 
 export const createSshConnection = (target: SshTarget, options: SshOptions): SshConnection => {
   const { keepAliveSeconds = 30, connectSeconds = 20, reopenSeconds = 5, idleSeconds = 300, maxChannels = 8 } = options
@@ -65,7 +69,9 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
   let opening: Promise<Link> | undefined
   let kind: HostKeyKind | undefined
   let last: { at: number; reason: SchedulerError } | undefined
-  let yieldChannel = (): void => {}
+  let giveBack = (): void => {}
+  let uses = 0
+  let idle: NodeJS.Timeout | undefined
 
   const closedError = () => new SchedulerError('unavailable', `${place}: the transport is closed.`)
 
@@ -100,15 +106,14 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
       client,
       lost: new AbortController(),
       waiting: [],
+      asked: Promise.resolve(),
       limit: maxChannels,
       used: 0,
       open: 0,
-      idle: undefined,
     }
     let words = 'the host closed it'
     const lose = () => {
       if (link === own) link = undefined
-      clearTimeout(own.idle)
       if (own.lost.signal.aborted) return
       const reason = new SchedulerError('unavailable', `The connection to ${place} was lost: ${words}.`)
       if (last) last = { ...last, reason }
@@ -124,20 +129,16 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
     client.on('end', () => client.destroy())
     client.on('close', lose)
     link = own
-    rest(own)
     return own
   }
 
-  /** Closes the link after a while without use. */
-  const rest = (own: Link) => {
-    clearTimeout(own.idle)
-    own.idle = setTimeout(() => {
-      if (link === own) link = undefined
-      last = undefined
-      own.lost.abort(new SchedulerError('unavailable', `${place}: the connection was idle and is closed.`))
-      own.client.end()
-    }, idleSeconds * 1000)
-    own.idle.unref()
+  const closeIdle = () => {
+    const own = link
+    if (!own) return
+    link = undefined
+    last = undefined
+    own.lost.abort(new SchedulerError('unavailable', `${place}: the connection was idle and is closed.`))
+    own.client.end()
   }
 
   const connected = (): Promise<Link> => {
@@ -153,14 +154,12 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
   const free = (own: Link) => {
     own.used -= 1
     own.waiting.shift()?.()
-    if (own.used === 0) rest(own)
   }
 
   /** Waits for one of the channels that there may be. */
   const slot = async (own: Link, stop: AbortSignal): Promise<void> => {
-    clearTimeout(own.idle)
     while (own.used >= own.limit) {
-      yieldChannel()
+      giveBack()
       const turn = Promise.withResolvers<void>()
       own.waiting.push(turn.resolve)
       try {
@@ -176,30 +175,50 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
     own.used += 1
   }
 
+  /**
+   * Asks for one channel after the other: a host forgets those that were closed only once it has read all that it was sent, and
+   * would count them beside many new ones. One that is slow to answer does not hold up the others for long.
+   */
+  const request = <C extends Closing>(own: Link, ask: OpenChannel<C>): Promise<C> => {
+    const asked = own.asked.then(
+      () =>
+        new Promise<C>((settle, fail) => {
+          ask(own.client, (error, channel) => {
+            if (error) return fail(error)
+            own.open += 1
+            channel.once('close', () => {
+              own.open -= 1
+              free(own)
+            })
+            settle(channel)
+          })
+        }),
+    )
+    own.asked = Promise.race([asked, pause(SLOW_CHANNEL_MS)]).catch(() => {})
+    return asked
+  }
+
   return {
     place,
+    async using(action) {
+      uses += 1
+      clearTimeout(idle)
+      try {
+        return await action()
+      } finally {
+        uses -= 1
+        if (link && link.waiting.length > 0) giveBack()
+        if (uses === 0 && link) idle = setTimeout(closeIdle, idleSeconds * 1000).unref()
+      }
+    },
     onWanted(give) {
-      yieldChannel = give
+      giveBack = give
     },
     async channel<C extends Closing>(ask: OpenChannel<C>, discard: (channel: C) => void, stop: AbortSignal) {
       const own = await until(connected(), stop)
       for (let attempt = 1; ; attempt++) {
         await slot(own, stop)
-        const asked = new Promise<C>((settle, fail) => {
-          try {
-            ask(own.client, (error, channel) => {
-              if (error) return fail(error)
-              own.open += 1
-              channel.once('close', () => {
-                own.open -= 1
-                free(own)
-              })
-              settle(channel)
-            })
-          } catch (error) {
-            fail(error)
-          }
-        })
+        const asked = request(own, ask)
         try {
           return { channel: await until(asked, stop, own.lost.signal), lost: own.lost.signal }
         } catch (error) {
@@ -214,7 +233,7 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
             const said = wordsOfHost(error instanceof Error ? error.message : String(error))
             throw new SchedulerError('unavailable', `${place} opened no channel: ${said}`, { cause: error })
           }
-          yieldChannel()
+          giveBack()
           await until(pause(Math.min(1000, 20 * 2 ** attempt)), stop, own.lost.signal)
         }
       }
@@ -222,11 +241,11 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
     async close() {
       if (closing.signal.aborted) return
       closing.abort(closedError())
+      clearTimeout(idle)
       await opening?.catch(() => {})
       const own = link
       link = undefined
       if (!own) return
-      clearTimeout(own.idle)
       own.lost.abort(closedError())
       own.client.end()
       await Promise.race([new Promise<void>((settle) => own.client.once('close', () => settle())), pause(1000)])

@@ -68,14 +68,15 @@ const lineOf = (argv: readonly string[], cwd: string | undefined, env: ExecOptio
   return onOneLine(commands.join('; '))
 }
 
-/** Ends the command with all that it started, as far as it stayed in its process group. */
+/** Ends the command with all that it started, as far as it stayed in its process group. OpenSSH can do that since 7.9. */
 const kill = (channel: ClientChannel): void => {
-  try {
-    channel.signal('KILL')
-    channel.close()
-  } catch {
-    // the connection is gone, and the channel with it
+  // ssh2 would send no signal to a command whose stdin has ended, which the protocol allows: hence not by its channel.
+  const { _client, outgoing } = channel as unknown as {
+    readonly _client: { readonly _protocol: { signal(channel: number, name: string): void } }
+    readonly outgoing: { readonly id: number; readonly state: string }
   }
+  if (outgoing.state === 'open' || outgoing.state === 'eof') _client._protocol.signal(outgoing.id, 'KILL')
+  channel.close()
 }
 
 const answer = (

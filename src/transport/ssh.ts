@@ -31,15 +31,17 @@ export const sshTransport = (target: SshTarget, options: SshOptions = {}): Trans
   const connection = createSshConnection(target, options)
   const use = sftpSession(connection, options.answerSeconds ?? 60, closing.signal)
 
+  const run: Transport['exec'] = (argv, execOptions = {}) =>
+    connection.using(() => runOverSsh(connection, argv, execOptions, closing.signal))
   const carryOut = async (argv: readonly [string, ...string[]], path: string): Promise<void> => {
-    const { code, stderr } = await runOverSsh(connection, argv, {}, closing.signal)
+    const { code, stderr } = await run(argv)
     if (code === 0) return
     const words = wordsOfHost(new TextDecoder().decode(stderr)) || `${argv[0]} ended with ${code ?? 'a signal'}`
     throw new SchedulerError('unavailable', `${connection.place}: ${path}: ${words}`)
   }
 
   return {
-    exec: (argv, execOptions = {}) => runOverSsh(connection, argv, execOptions, closing.signal),
+    exec: run,
     ...sshFiles(use),
     mkdir: async (path) => carryOut(['mkdir', '-p', remotePath(path)], path),
     remove: async (path) => carryOut(['rm', '-rf', removablePath(path)], path),
