@@ -145,8 +145,6 @@ const compareAndSet = async <J extends JobVersion>(
   return jobs.filter(({ id }) => ids.has(id))
 }
 
-const among = (ids: readonly number[]): string => `id IN (${ids.join(', ')})`
-
 /** What a change of jobs means for their current attempts. */
 const followOn = async (
   tx: Transaction,
@@ -156,46 +154,36 @@ const followOn = async (
 ): Promise<void> => {
   const status = change?.status
   const changed = status === undefined ? undefined : { statusCode: status, statusClass: change?.statusClass ?? null }
-  const alike = new Map<string, { readonly wanted: AttemptChange; readonly ids: number[] }>()
-  const ended: number[] = []
-  const back: number[] = []
+  const alike = new Map<string, { readonly sets: Assignments; readonly ids: number[] }>()
   for (const job of jobs) {
     const id = job.attemptId
     if (id === null) continue
     const wanted = { ...(changed ? consequences(job, changed, change?.cause, now) : {}), ...attempt }
-    const key = JSON.stringify(wanted)
-    const group = alike.get(key) ?? { wanted, ids: [] }
+    const end = change && isSettled(changed ?? job) ? KEEP_END : changed && isSettled(job) ? FORGET_END : undefined
+    const key = JSON.stringify([wanted, end])
+    const sets = new Assignments().add(wanted)
+    const group = alike.get(key) ?? { sets: end === undefined ? sets : sets.literal(end), ids: [] }
     alike.set(key, group)
     group.ids.push(id)
-    if (change && isSettled(changed ?? job)) ended.push(id)
-    else if (changed && isSettled(job)) back.push(id)
   }
-  for (const { wanted, ids } of alike.values()) await changeAttempts(tx, ids, wanted)
-  await keepHistory(tx, ended)
-  await forgetEnd(tx, back)
+  for (const { sets, ids } of alike.values()) await updateAttempts(tx, ids, sets)
 }
 
 /** Changes columns of one attempt, whatever its job. */
 export const changeAttempt = async (tx: Transaction, id: number, wanted: AttemptChange): Promise<void> => {
-  await changeAttempts(tx, [id], wanted)
-}
-const changeAttempts = async (tx: Transaction, ids: readonly number[], wanted: AttemptChange): Promise<void> => {
-  const sets = new Assignments().add(wanted)
-  if (!sets.empty) await updateAttempts(tx, ids, sets.sql, sets.params)
+  await updateAttempts(tx, [id], new Assignments().add(wanted))
 }
 
-const updateAttempts = async (
-  tx: Transaction,
-  ids: readonly number[],
-  sets: string,
-  params: readonly Value[] = [],
-): Promise<void> => {
+const updateAttempts = async (tx: Transaction, ids: readonly number[], sets: Assignments): Promise<void> => {
+  if (sets.empty) return
   const [only, another] = ids
-  if (only === undefined) return
   // The text for one is always the same, and so prepared once.
-  if (another === undefined) {
-    await tx.run(`UPDATE telesto_attempts SET ${sets} WHERE id = $${params.length + 1}`, [...params, only])
-  } else await tx.run(`UPDATE telesto_attempts SET ${sets} WHERE ${among(ids)}`, params)
+  if (only !== undefined && another === undefined) {
+    await tx.run(`UPDATE telesto_attempts SET ${sets.sql} WHERE id = $${sets.params.length + 1}`, [
+      ...sets.params,
+      only,
+    ])
+  } else await tx.run(`UPDATE telesto_attempts SET ${sets.sql} WHERE id IN (${ids.join(', ')})`, sets.params)
 }
 
 const consequences = (
@@ -218,15 +206,10 @@ const consequences = (
 }
 
 /** They were given up as lost and are alive after all, or their results are collected again. */
-const forgetEnd = async (tx: Transaction, ids: readonly number[]): Promise<void> => {
-  await updateAttempts(
-    tx,
-    ids,
-    'status_code = NULL, custom_status = NULL, cause = NULL, reason = NULL, completion_time = NULL',
-  )
-}
+const FORGET_END = 'status_code = NULL, custom_status = NULL, cause = NULL, reason = NULL, completion_time = NULL'
 
-const HISTORY = [
+/** An attempt keeps how it ended, whatever becomes of its job. */
+const KEEP_END = [
   'status_code',
   'custom_status',
   'cause',
@@ -238,10 +221,6 @@ const HISTORY = [
 ]
   .map((column) => `${column} = (SELECT j.${column} FROM telesto_jobs j WHERE j.id = telesto_attempts.job_id)`)
   .join(', ')
-
-const keepHistory = async (tx: Transaction, ids: readonly number[]): Promise<void> => {
-  await updateAttempts(tx, ids, HISTORY)
-}
 
 const statusEvent = (job: JobVersion, wanted: Change): NewEvent[] => {
   const to = wanted.job?.status
