@@ -16,17 +16,12 @@ export interface Group {
   readonly lines: readonly string[]
 }
 
-/** The attribute of the ClassAd by which a job is found again. */
-export const TOKEN_ATTRIBUTE = 'TelestoToken'
-/** The attribute that all jobs of one call of submit() have in common. */
-export const BATCH_ATTRIBUTE = 'TelestoBatch'
-
 /**
  * Puts jobs together that one submit file can describe: with the same commands, so that no command of one job can leak to
  * the next, as many procs each, and the same universe, which is one for a whole cluster. What all of them say alike stands in the file, what
  * differs in the lines. Pure.
  */
-export const groupsOf = (jobs: readonly Described[], batch: string): Group[] => {
+export const groupsOf = (jobs: readonly Described[]): Group[] => {
   const groups = new Map<string, Described[]>()
   for (const job of jobs) {
     const { commands, count } = job.description
@@ -35,13 +30,13 @@ export const groupsOf = (jobs: readonly Described[], batch: string): Group[] => 
     if (group) group.push(job)
     else groups.set(key, [job])
   }
-  return [...groups.values()].map((group) => groupOf(group, batch))
+  return [...groups.values()].map(groupOf)
 }
 
-const groupOf = (jobs: readonly Described[], batch: string): Group => {
+const groupOf = (jobs: readonly Described[]): Group => {
   const [first] = jobs
   if (!first) throw new Error('A group without a job.')
-  const variables = ['telesto_token']
+  const variables = ['telestoToken']
   const columns: string[] = []
   const text = [...SEPARATORS.map(([, name, value]) => `${name} = ${value}`)]
   for (const [command, value] of first.description.commands) {
@@ -49,12 +44,11 @@ const groupOf = (jobs: readonly Described[], batch: string): Group => {
       text.push(`${command} = ${value}`)
       continue
     }
-    const variable = `telesto_${columns.length}`
+    const variable = `telesto${columns.length}`
     variables.push(variable)
     columns.push(command)
     text.push(`${command} = $(${variable})`)
   }
-  text.push(`MY.${BATCH_ATTRIBUTE} = "${batch}"`)
   text.push(`queue ${first.description.count} ${variables.join(',')} from -`)
   return {
     submitFile: `${text.join('\n')}\n`,
@@ -67,10 +61,10 @@ const groupOf = (jobs: readonly Described[], batch: string): Group => {
 // A line of `queue … from` is split at commas and white space, and knows no quotes: a value has macros in their place. A macro's own
 // value is stripped of white space at its ends, so that a space stands between two macros of nothing.
 const SEPARATORS = [
-  ['', 'telesto_nothing', ''],
-  [',', 'telesto_comma', ','],
-  [' ', 'telesto_space', '$(telesto_nothing) $(telesto_nothing)'],
-  ['\t', 'telesto_tab', '$(telesto_nothing)\t$(telesto_nothing)'],
+  ['', 'telestoNothing', ''],
+  [',', 'telestoComma', ','],
+  [' ', 'telestoSpace', '$(telestoNothing) $(telestoNothing)'],
+  ['\t', 'telestoTab', '$(telestoNothing)\t$(telestoNothing)'],
 ] as const
 
 const MACROS: ReadonlyMap<string, string> = new Map(SEPARATORS.map(([text, name]) => [text, `$(${name})`]))

@@ -11,7 +11,7 @@
  * Whoever makes the claim of a token decides about it: this batch, or a recover() that gives it up. While this script or a
  * condor_submit of its lives, the lock of the batch is held, because they inherit its descriptor. Sections of the answer: `unpack` (the
  * files could not be written, nothing was tried), `lost TOKEN`, `refused TOKEN` with condor_submit's words, `away` with the words of an
- * outage, `late`, `queue` with `<token> <cluster> <proc>` for each proc in the queue.
+ * outage, `late`, `procs` with `<token> <cluster> <proc>` for each proc that was submitted.
  */
 export const SUBMIT_SCRIPT = `\
 set -f
@@ -31,21 +31,22 @@ words=$(tar -x -k -o -f - 2>&1) || {
   done <"$batch/jobs"
 }
 
-known_already() { case " $skip " in *" $1 "*) return 0 ;; esac; return 1; }
+known_already() { case " $skip " in *[!A-Za-z0-9_-]"$1"[!A-Za-z0-9_-]*) return 0 ;; esac; return 1; }
 drop_known() {
   if [ -z "$skip" ]; then cat; return; fi
   while IFS= read -r line; do known_already "\${line%%,*}" || printf '%s\\n' "$line"; done
 }
-# A job may have come and gone since.
+# The queue, and the history since this began: a slot that is free runs a short job at once.
 look() {
-  condor_q -af TelestoToken -constraint "TelestoBatch == \\"$id\\"" || return
-  condor_history -af TelestoToken -since "EnteredCurrentStatus < $start" -constraint "TelestoBatch == \\"$id\\"" || :
+  set -- -af TelestoToken ClusterId ProcId -constraint "TelestoBatch == \\"$id\\""
+  condor_q "$@" || return
+  condor_history "$@" -since "EnteredCurrentStatus < $start" || :
 }
 stop=
 # What a failed condor_submit has submitted all the same is not submitted again. Succeeds where the rest may be tried.
 after_failure() {
   found=$(look 2>/dev/null) || stop=away
-  skip="$skip "$(echo $found)
+  skip="$skip "$(printf '%s\\n' "$found" | sed 's/ .*//')
   case $words in *'Failed to connect'* | *"Can't find address"* | *SECMAN:* | *AUTHENTICATE:* | *CEDAR:*) stop=away ;; esac
   [ -z "$stop" ] || { say away; printf '%s\\n' "$words"; return 1; }
 }
@@ -81,8 +82,8 @@ done
   known_already "$token" || { say "refused $token"; printf '%s\\n' "$words"; }
 done 8<"$batch/dags"
 
-say queue
-condor_q -af TelestoToken ClusterId ProcId -constraint "TelestoBatch == \\"$id\\""
+say procs
+look
 code=$?
 rm -rf -- "$batch"
 over $code

@@ -26,12 +26,18 @@ const outage = (stderr: string): SchedulerErrorCode | undefined =>
 /** Why HTCondor could not be asked; `protocol` where its words tell of no outage. Pure. */
 export const notAsked = (what: string, stderr: string): SchedulerError => {
   const words = wordsOf(stderr)
-  return new SchedulerError(outage(stderr) ?? 'protocol', words === '' ? `${what} failed without a word.` : `${what}: ${words}`)
+  return new SchedulerError(
+    outage(stderr) ?? 'protocol',
+    words === '' ? `${what} failed without a word.` : `${what}: ${words}`,
+  )
 }
 
 /** Why condor_submit refused one job: for ever, unless its words tell of an outage. Pure. */
 export const refusal = (stderr: string): SchedulerError => {
   const words = wordsOf(stderr)
   const code = outage(stderr) ?? (LIMITS.test(stderr) ? 'rejected' : 'invalid_job')
-  return new SchedulerError(code, words === '' ? 'condor_submit refused the job without a word.' : `condor_submit: ${words}`)
+  return new SchedulerError(
+    code,
+    words === '' ? 'condor_submit refused the job without a word.' : `condor_submit: ${words}`,
+  )
 }

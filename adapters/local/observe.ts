@@ -1,9 +1,9 @@
 import { constants } from 'node:os'
 import { type JobRef, type JobReport, SchedulerError, type Token } from '../../src/adapter.js'
+import { together } from '../together.js'
 import { type Fact, placeOf, readFact } from './facts.js'
 import { type Identity, type Processes, parseIdentity } from './processes.js'
 import type { Told } from './task.js'
-import { together } from './together.js'
 
 /** What this machine tells of one job: from its files, and from one look at the processes. */
 export type Observation = { readonly startedAt: Date; readonly identity: Identity; readonly cancelledAt?: Date } & (

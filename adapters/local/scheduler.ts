@@ -9,6 +9,7 @@ import {
   SchedulerError,
   type Token,
 } from '../../src/adapter.js'
+import { aborted, together, untilAborted } from '../together.js'
 import { cleanUp } from './clean-up.js'
 import { ABSENT, makePlace, placeOf, readFact, writeFact } from './facts.js'
 import { listLogs, readLog } from './logs.js'
@@ -17,7 +18,6 @@ import { parseIdentity, processesOf } from './processes.js'
 import { type BasicRequest, start } from './start.js'
 import { createStopper, isLive } from './stop.js'
 import { readResult, readTold } from './task.js'
-import { aborted, together, untilAborted } from './together.js'
 
 export interface LocalConfig {
   readonly killGraceSeconds: number

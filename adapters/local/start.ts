@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type NativeId, SchedulerError, type SubmitRequest, type Transport } from '../../src/adapter.js'
+import { curlConfig } from '../curl-config.js'
 import { ABSENT, makePlace, type Place, placeOf, readFact } from './facts.js'
 import { copyInputs, findProgram } from './inputs.js'
 import type { Processes } from './processes.js'
@@ -110,13 +111,6 @@ const prepare = async (action: () => Promise<void>): Promise<void> => {
 const complaint = async (place: Place, transport: Transport): Promise<string> => {
   const bytes = await transport.read(join(place.folder, 'wrapper.log'), 0, 2000)
   return new TextDecoder().decode(bytes).trim() || 'its wrapper ended without a word.'
-}
-
-/** A file for `curl --config`: where the job may report to, and the word that lets it. */
-const curlConfig = ({ url, token }: { readonly url: string; readonly token: string }): string => {
-  const word = (text: string) =>
-    `"${text.replaceAll(/[\\"]/g, '\\$&').replaceAll('\n', '\\n').replaceAll('\r', '\\r').replaceAll('\t', '\\t')}"`
-  return `url = ${word(url)}\nheader = ${word(`Authorization: Bearer ${token}`)}\n`
 }
 
 const KEPT = /^(PATH|HOME|USER|LOGNAME|LANG|LC_[A-Z]+|TZ|TMPDIR|SHELL)$/

@@ -40,6 +40,7 @@ export interface Trial {
   submit(scheduler: Scheduler, ...jobs: SubmitRequest[]): Promise<JobRef[]>
   /** A job under an id that was learned otherwise; ended with the case. */
   ref(job: SubmitRequest, nativeId: string): JobRef
+  /** What status() says, or where it is silent history(), as the core asks them. */
   report(scheduler: Scheduler, job: JobRef): Promise<JobReport | undefined>
   /** Asks until the job is in one of the states. */
   until(scheduler: Scheduler, job: JobRef, ...states: readonly string[]): Promise<JobReport>
@@ -128,7 +129,9 @@ export const runCase = async (adapter: Adapter, harness: Harness, one: Case): Pr
       assert.equal(refs.length, requests.length, `not every job was accepted: ${[...answers.values()].map(String)}`)
       return refs
     },
-    report: async (scheduler, job) => (await scheduler.status([job], signal)).get(job.token),
+    report: async (scheduler, job) =>
+      (await scheduler.status([job], signal)).get(job.token) ??
+      (await scheduler.history?.([job], signal))?.get(job.token),
     until: async (scheduler, job, ...states) => {
       const deadline = performance.now() + patience
       for (let pause = 5; ; pause = Math.min(pause * 2, 1000)) {

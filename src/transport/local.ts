@@ -189,7 +189,8 @@ const entries = async (path: string) => {
   return found
 }
 
-const absolute = (path: string): string => {
+/** A path of this machine, or SchedulerError `invalid_job`. */
+export const absolute = (path: string): string => {
   if (isAbsolute(path) && !path.includes('\0')) return path
   throw new SchedulerError('invalid_job', `The path ${JSON.stringify(path)} must be absolute, without NUL.`)
 }

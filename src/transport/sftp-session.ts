@@ -1,4 +1,4 @@
-import type { SFTPWrapper } from 'ssh2'
+import type { Client, SFTPWrapper } from 'ssh2'
 import { SchedulerError } from '../adapter.js'
 import { type SshConnection, until } from './ssh-connection.js'
 import { wordsOfHost } from './ssh-words.js'
@@ -24,26 +24,36 @@ export const sftpSession = (connection: SshConnection, answerSeconds: number, cl
   const silent = (what: string) =>
     new SchedulerError('unavailable', `${place}: ${what}: no answer from SFTP within ${answerSeconds} s.`)
 
+  const nonsense = (error: Error) =>
+    new SchedulerError(
+      'protocol',
+      `${place}: SFTP does not answer as expected: ${wordsOfHost(error.message)}. The login's start-up files (.bashrc, .cshrc) must print nothing.`,
+      { cause: error },
+    )
+
   const open = async (): Promise<Session> => {
     const tooLate = new AbortController()
     const timer = setTimeout(() => tooLate.abort(silent('opening a session')), answerSeconds * 1000)
     const { channel: sftp, lost } = await connection
       .channel<SFTPWrapper>(
-        (client, done) => client.sftp(done),
+        (client, done) =>
+          client.sftp((error, sftp) => {
+            if (error) closeFailed(client)
+            done(error, sftp)
+          }),
         (late) => late.end(),
         AbortSignal.any([closing, tooLate.signal]),
       )
+      .catch((error: Error) => {
+        throw isNonsense(error.cause) ? nonsense(error.cause) : error
+      })
       .finally(() => clearTimeout(timer))
     const ended = new AbortController()
     const end = (reason: SchedulerError) => {
-      if (ended.signal.aborted) return
       ended.abort(reason)
-      session = undefined
       sftp.end()
     }
-    sftp.on('error', (error: Error) =>
-      end(new SchedulerError('protocol', `${place}: SFTP: ${wordsOfHost(error.message)}.`)),
-    )
+    sftp.on('error', (error: Error) => end(nonsense(error)))
     sftp.on('close', () => end(new SchedulerError('unavailable', `${place}: the session of SFTP ended.`)))
     return { sftp, ended: AbortSignal.any([ended.signal, lost]), end }
   }
@@ -52,9 +62,10 @@ export const sftpSession = (connection: SshConnection, answerSeconds: number, cl
     if (session) return session
     const opening = open()
     session = opening
-    opening.catch(() => {
+    const forget = () => {
       if (session === opening) session = undefined
-    })
+    }
+    opening.then(({ ended }) => ended.addEventListener('abort', forget, { once: true }), forget)
     return opening
   }
 
@@ -96,4 +107,17 @@ export const sftpSession = (connection: SshConnection, answerSeconds: number, cl
         users -= 1
       }
     })
+}
+
+const isNonsense = (error: unknown): error is Error =>
+  error instanceof Error && 'level' in error && error.level === 'sftp-protocol'
+
+/** ssh2 leaves the channel of a session that could not be started as it is, and the host would count it for ever. */
+const closeFailed = (client: Client): void => {
+  const { _channels } = (client as unknown as { readonly _chanMgr: { readonly _channels: object } })._chanMgr
+  for (const channel of Object.values(_channels)) {
+    if (typeof channel.readdir !== 'function') continue
+    channel.on('error', () => {}) // what it says yet
+    channel.end()
+  }
 }

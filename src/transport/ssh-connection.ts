@@ -1,7 +1,6 @@
 import type { Client } from 'ssh2'
 import { type Logger, SchedulerError } from '../adapter.js'
-import type { HostKeyKind } from './ssh-host-key.js'
-import { logIn, placeOf } from './ssh-login.js'
+import { type Login, logIn, placeOf } from './ssh-login.js'
 import type { SshTarget } from './ssh-target.js'
 import { wordsOfHost } from './ssh-words.js'
 
@@ -15,7 +14,7 @@ export interface SshOptions {
   readonly reopenSeconds?: number
   /** A connection that nobody has used for so long is closed. Default 300. */
   readonly idleSeconds?: number
-  /** Commands at once and one for the files; the others wait. Less than the MaxSessions of the host, which is 10 by default. Default 8. */
+  /** Channels at once: commands, and one for all files. The others wait. Below the host's MaxSessions, mostly 10. Default 8. */
   readonly maxChannels?: number
   /** A request for a file that the host does not answer for so long fails: a file system there may hang. Default 60. */
   readonly answerSeconds?: number
@@ -67,7 +66,7 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
   const closing = new AbortController()
   let link: Link | undefined
   let opening: Promise<Link> | undefined
-  let kind: HostKeyKind | undefined
+  let known: Login['known'] | undefined
   let last: { at: number; reason: SchedulerError } | undefined
   let giveBack = (): void => {}
   let uses = 0
@@ -80,14 +79,14 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
       const login = await logIn(target, {
         connectMs: connectSeconds * 1000,
         keepAliveMs: keepAliveSeconds * 1000,
-        kind,
+        known,
         signal: closing.signal,
       })
       if (closing.signal.aborted) {
         login.client.destroy()
         throw closedError()
       }
-      kind = login.kind
+      known = login.known
       last = { at: performance.now(), reason: new SchedulerError('unavailable', `${place}: the connection was lost.`) }
       options.log?.info({ host: target.host, port: target.port }, 'SSH connection opened')
       return keep(login.client)
@@ -132,13 +131,15 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
     return own
   }
 
+  const leave = (own: Link, words: string) => {
+    if (link === own) link = undefined
+    own.lost.abort(new SchedulerError('unavailable', words))
+    void hangUp(own.client)
+  }
   const closeIdle = () => {
-    const own = link
-    if (!own) return
-    link = undefined
+    if (!link) return
     last = undefined
-    own.lost.abort(new SchedulerError('unavailable', `${place}: the connection was idle and is closed.`))
-    own.client.end()
+    leave(link, `${place}: the connection was idle and is closed.`)
   }
 
   const connected = (): Promise<Link> => {
@@ -153,26 +154,29 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
 
   const free = (own: Link) => {
     own.used -= 1
-    own.waiting.shift()?.()
+    while (own.used < own.limit && own.waiting.length > 0) {
+      own.used += 1 // handed on, so that nobody who comes later takes it
+      own.waiting.shift()?.()
+    }
   }
 
   /** Waits for one of the channels that there may be. */
   const slot = async (own: Link, stop: AbortSignal): Promise<void> => {
-    while (own.used >= own.limit) {
-      giveBack()
-      const turn = Promise.withResolvers<void>()
-      own.waiting.push(turn.resolve)
-      try {
-        await until(turn.promise, stop, own.lost.signal)
-      } catch (error) {
-        const at = own.waiting.indexOf(turn.resolve)
-        if (at < 0)
-          own.waiting.shift()?.() // the turn came as well: it is the next one's
-        else own.waiting.splice(at, 1)
-        throw error
-      }
+    if (own.used < own.limit) {
+      own.used += 1
+      return
     }
-    own.used += 1
+    const turn = Promise.withResolvers<void>()
+    own.waiting.push(turn.resolve)
+    giveBack()
+    try {
+      await until(turn.promise, stop, own.lost.signal)
+    } catch (error) {
+      const at = own.waiting.indexOf(turn.resolve)
+      if (at < 0) free(own)
+      else own.waiting.splice(at, 1)
+      throw error
+    }
   }
 
   /**
@@ -230,6 +234,7 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
           if (full) own.limit = Math.max(1, Math.min(own.limit, own.open))
           free(own)
           if (!full || attempt >= CHANNEL_ATTEMPTS) {
+            if (full && own.open === 0) leave(own, `${place} opens no channel on this connection.`)
             const said = wordsOfHost(error instanceof Error ? error.message : String(error))
             throw new SchedulerError('unavailable', `${place} opened no channel: ${said}`, { cause: error })
           }
@@ -247,22 +252,28 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
       link = undefined
       if (!own) return
       own.lost.abort(closedError())
-      own.client.end()
-      await Promise.race([new Promise<void>((settle) => own.client.once('close', () => settle())), pause(1000)])
-      own.client.destroy()
+      await hangUp(own.client)
     },
   }
+}
+
+/** Says goodbye, and does not wait long for an answer. */
+const hangUp = async (client: Client): Promise<void> => {
+  const closed = new Promise<void>((settle) => client.once('close', () => settle()))
+  client.end()
+  await Promise.race([closed, pause(1000)])
+  client.destroy()
 }
 
 const pause = (ms: number): Promise<void> => new Promise((settle) => setTimeout(settle, ms))
 
 /** The outcome of `work`, or the reason of the first signal that aborts before it. */
-export const until = <T>(work: Promise<T>, ...signals: readonly AbortSignal[]): Promise<T> => {
-  const signal = AbortSignal.any([...signals])
-  return new Promise((settle, fail) => {
-    const stop = () => fail(signal.reason)
-    if (signal.aborted) stop()
-    signal.addEventListener('abort', stop, { once: true })
-    work.then(settle, fail).finally(() => signal.removeEventListener('abort', stop))
+export const until = <T>(work: Promise<T>, ...signals: readonly AbortSignal[]): Promise<T> =>
+  new Promise((settle, fail) => {
+    const stop = () => fail(signals.find(({ aborted }) => aborted)?.reason)
+    for (const signal of signals) signal.addEventListener('abort', stop, { once: true })
+    if (signals.some(({ aborted }) => aborted)) stop()
+    work.then(settle, fail).finally(() => {
+      for (const signal of signals) signal.removeEventListener('abort', stop)
+    })
   })
-}

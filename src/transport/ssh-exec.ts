@@ -8,8 +8,8 @@ import { remotePath } from './ssh-path.js'
 
 /**
  * What the login's shell is given to run, whichever it is (csh and fish read it as sh does): a shell of POSIX that takes one
- * line from stdin and runs it. So the words of a command are not bound by the 128 kB of one argument, and neither
- * they nor `env` stand in an argument list of the host, which everybody there can read.
+ * line from stdin, runs it, and leaves the rest of stdin to the command. So no list of processes shows `env`, and a command is
+ * not bound by the 128 kB that one argument of a shell may have.
  */
 const SHELL = `exec /bin/sh -c 'IFS= read -r TELESTO_COMMAND && eval "$TELESTO_COMMAND"'`
 
@@ -42,12 +42,8 @@ export const runOverSsh = async (
       kill,
       ended.signal,
     )
-    try {
-      return await until(answer(channel, line, stdin, maxBytes, end), ended.signal, lost)
-    } catch (error) {
-      kill(channel)
-      throw error
-    }
+    ended.signal.addEventListener('abort', () => kill(channel), { once: true }) // at once: the connection may be closed next
+    return await until(answer(channel, line, stdin, maxBytes, end), ended.signal, lost)
   } finally {
     clearTimeout(timer)
     signal?.removeEventListener('abort', onAbort)

@@ -1,13 +1,23 @@
+import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Stats } from 'ssh2'
 import { SchedulerError, type Transport } from '../adapter.js'
 import { draftOf, replace } from './draft.js'
+import { absolute } from './local.js'
 import type { Ask, UseSftp } from './sftp-session.js'
 import { remotePath } from './ssh-path.js'
-import { type ReadAt, transfer } from './transfer.js'
+import { PIECE, type ReadAt, transfer } from './transfer.js'
 
 const NO_SUCH_FILE = 2
 const FAILURE = 4
+
+/** What a file system has left, as far as it is asked here. */
+interface Space {
+  readonly f_frsize: number
+  readonly f_bavail: number
+  readonly f_files: number
+  readonly f_favail: number
+}
 
 const statusOf = (error: unknown): unknown => (error instanceof Error && 'code' in error ? error.code : undefined)
 
@@ -46,13 +56,12 @@ export const sshFiles = (use: UseSftp): Pick<Transport, 'read' | 'write' | 'put'
 
   async put(from, to) {
     const path = remotePath(to)
-    const file = await open(from, 'r').catch((error: NodeJS.ErrnoException) => {
-      throw new SchedulerError(error.code === 'ENOENT' ? 'invalid_job' : 'unavailable', error.message, { cause: error })
-    })
+    const file = await open(absolute(from), constants.O_RDONLY | constants.O_NONBLOCK).catch(here(from, 'invalid_job'))
     try {
-      const { mode } = await file.stat()
+      const found = await file.stat()
+      if (!found.isFile()) throw new SchedulerError('invalid_job', `${from} is not a regular file.`)
       const readAt: ReadAt = async (buffer, at) => (await file.read(buffer, 0, buffer.length, at)).bytesRead
-      await replaceRemote(use, path, mode & 0o777, readAt)
+      await replaceRemote(use, path, found.mode & 0o777, readAt)
     } finally {
       await file.close()
     }
@@ -60,21 +69,20 @@ export const sshFiles = (use: UseSftp): Pick<Transport, 'read' | 'write' | 'put'
 
   async get(from, to) {
     const path = remotePath(from)
+    const fill = (ask: Ask, handle: Buffer, mode: number) => async (draft: string) => {
+      const file = await open(draft, 'wx', mode)
+      try {
+        await file.chmod(mode)
+        await transfer(reading(ask, handle), async (bytes, at) => {
+          await file.write(bytes, 0, bytes.length, at)
+        })
+      } finally {
+        await file.close()
+      }
+    }
     await use(path, async (ask) => {
       const { handle, mode } = await openRegular(ask, path)
-      await closing(ask, handle, () =>
-        replace(to, async (draft) => {
-          const file = await open(draft, 'wx', mode)
-          try {
-            await file.chmod(mode)
-            await transfer(reading(ask, handle), async (bytes, at) => {
-              await file.write(bytes, 0, bytes.length, at)
-            })
-          } finally {
-            await file.close()
-          }
-        }),
-      )
+      await closing(ask, handle, () => replace(absolute(to), fill(ask, handle, mode)).catch(here(to, 'unavailable')))
     })
   },
 
@@ -90,6 +98,15 @@ export const sshFiles = (use: UseSftp): Pick<Transport, 'read' | 'write' | 'put'
       .sort((a, b) => (a.name < b.name ? -1 : 1))
   },
 })
+
+/** What failed on this machine is not to be told as the host's. `missing` is the code where there is no such file. */
+const here =
+  (path: string, missing: 'invalid_job' | 'unavailable') =>
+  (error: Error & { readonly code?: unknown }): never => {
+    if (!('syscall' in error)) throw error
+    const code = error.code === 'ENOENT' ? missing : 'unavailable'
+    throw new SchedulerError(code, `${path}: ${error.message}`, { cause: error })
+  }
 
 /** Opens a regular file alone: a pipe in its place would hold up the whole session. */
 const openRegular = async (ask: Ask, path: string): Promise<{ readonly handle: Buffer; readonly mode: number }> => {
@@ -140,11 +157,12 @@ const replaceRemote = (use: UseSftp, path: string, mode: number | undefined, rea
     }
   })
 
-/** SFTP says of a disk that is full only that it failed. */
+/** SFTP says of a disk that is full only that it failed: whether there is room for one more piece is asked. */
 const isFull = async (ask: Ask, path: string): Promise<boolean> => {
   const directory = path.slice(0, path.lastIndexOf('/') + 1)
-  const space = await ask<{ f_bavail: number; f_favail: number; f_files: number }>((sftp, done) =>
-    sftp.ext_openssh_statvfs(directory, done as never),
-  ).catch(() => undefined)
-  return space !== undefined && (space.f_bavail === 0 || (space.f_files > 0 && space.f_favail === 0))
+  const space = await ask<Space>((sftp, done) => sftp.ext_openssh_statvfs(directory, done as never)).catch(
+    () => undefined,
+  )
+  if (!space) return false
+  return space.f_bavail * space.f_frsize < PIECE || (space.f_files > 0 && space.f_favail === 0)
 }

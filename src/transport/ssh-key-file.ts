@@ -4,15 +4,23 @@ import type { ParsedKey } from 'ssh2'
 import { SchedulerError } from '../adapter.js'
 import type { Ssh2 } from './ssh2.js'
 
+/** A key, and the text of the file that it was read from. */
+export interface KnownKey {
+  readonly text: string
+  readonly key: ParsedKey
+}
+
 /**
  * The private key in a file: ed25519, ECDSA or RSA, as OpenSSH or PEM (PKCS#1, SEC 1, PKCS#8) write it. Throws SchedulerError
- * `auth`, which names the file and says what is the matter with it, and repeats nothing of it.
+ * `auth`, which names the file and says what is the matter with it, and repeats nothing of it. `known` is answered again while the
+ * file is the same: to decrypt a key of OpenSSH takes a third of a second of the processor.
  */
 export const readPrivateKey = async (
   { utils }: Ssh2,
   path: string,
   passphrase: string | undefined,
-): Promise<ParsedKey> => {
+  known: KnownKey | undefined,
+): Promise<KnownKey> => {
   const refuse = (what: string): SchedulerError => new SchedulerError('auth', `privateKeyPath: ${path} ${what}`)
   const wrong = () =>
     passphrase === undefined
@@ -22,6 +30,7 @@ export const readPrivateKey = async (
     throw refuse(`cannot be read by the account of this process (${error.code ?? 'unknown'}).`)
   })
 
+  if (known?.text === text) return known
   let readable = text
   if (/-----BEGIN (RSA |EC |ENCRYPTED )?PRIVATE KEY-----/.test(text)) {
     // Node reads all of PEM, ssh2 only a part of it.
@@ -40,11 +49,11 @@ export const readPrivateKey = async (
   }
   const parsed = utils.parseKey(readable, passphrase)
   const key = Array.isArray(parsed) ? (parsed[0] as ParsedKey) : parsed
-  if (key instanceof Error) {
-    throw /passphrase|decrypt|integrity/i.test(key.message)
+  if (key instanceof Error || key.type === 'ssh-dss') {
+    throw key instanceof Error && /passphrase|decrypt|integrity/i.test(key.message)
       ? wrong()
       : refuse('holds no private key of a kind that can be read: ed25519, ECDSA or RSA, as OpenSSH or PEM write it.')
   }
   if (!key.isPrivateKey()) throw refuse('is a public key. Give the file of the private one.')
-  return key
+  return { text, key }
 }

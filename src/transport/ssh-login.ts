@@ -1,8 +1,8 @@
 import { userInfo } from 'node:os'
-import type { AnyAuthMethod, AuthenticationType, Client, ParsedKey } from 'ssh2'
+import type { AnyAuthMethod, AuthenticationType, Client } from 'ssh2'
 import { SchedulerError } from '../adapter.js'
 import { HOST_KEY_KINDS, type HostKey, HostKeyError, type HostKeyKind, hostKeyOfBlob } from './ssh-host-key.js'
-import { readPrivateKey } from './ssh-key-file.js'
+import { type KnownKey, readPrivateKey } from './ssh-key-file.js'
 import type { SshTarget } from './ssh-target.js'
 import { wordsOfHost } from './ssh-words.js'
 import { loadSsh2, type Ssh2 } from './ssh2.js'
@@ -12,14 +12,19 @@ export interface LoginOptions {
   readonly connectMs: number
   /** A peer that answers nothing for so long is given up. */
   readonly keepAliveMs: number
-  /** The kind of host key that was right last time: it is asked for first. */
-  readonly kind?: HostKeyKind | undefined
+  /** What an earlier login found out, which makes the next one quicker. */
+  readonly known?: Known | undefined
   readonly signal: AbortSignal
 }
 
+interface Known {
+  /** The kind of host key that was right: it is asked for first. */
+  readonly kind: HostKeyKind | undefined
+  readonly privateKey: KnownKey | undefined
+}
 export interface Login {
   readonly client: Client
-  readonly kind: HostKeyKind | undefined
+  readonly known: Known
 }
 
 export const placeOf = ({ host, port }: Pick<SshTarget, 'host' | 'port'>): string =>
@@ -32,16 +37,19 @@ export const placeOf = ({ host, port }: Pick<SshTarget, 'host' | 'port'>): strin
  */
 export const logIn = async (target: SshTarget, options: LoginOptions): Promise<Login> => {
   const ssh2 = await loadSsh2()
-  const credentials = await credentialsOf(ssh2, target)
+  const { known } = options
+  const credentials = await credentialsOf(ssh2, target, known)
   const deadline = performance.now() + options.connectMs
-  let kinds: readonly HostKeyKind[] = options.kind
-    ? [options.kind, ...HOST_KEY_KINDS.filter((kind) => kind !== options.kind)]
+  let kinds: readonly HostKeyKind[] = known?.kind
+    ? [known.kind, ...HOST_KEY_KINDS.filter((kind) => kind !== known.kind)]
     : HOST_KEY_KINDS
   let shown: HostKey | undefined
   while (kinds.length > 0) {
     const connectMs = Math.max(1, deadline - performance.now())
     const attempt = await connect(ssh2, target, credentials, kinds, { ...options, connectMs })
-    if ('client' in attempt) return { client: attempt.client, kind: kindOf(attempt.key) }
+    if ('client' in attempt) {
+      return { client: attempt.client, known: { kind: kindOf(attempt.key), privateKey: credentials.privateKey } }
+    }
     if ('noSuchKey' in attempt && shown) break
     if ('noSuchKey' in attempt) throw attempt.noSuchKey
     shown ??= attempt.otherKey
@@ -58,7 +66,7 @@ export const hostKeyOf = async (
   { connectSeconds = 20, signal = new AbortController().signal } = {},
 ): Promise<HostKey> => {
   const options = { connectMs: connectSeconds * 1000, keepAliveMs: 0, signal }
-  const nobody = { username: 'nobody', methods: [] }
+  const nobody = { username: 'nobody', methods: [], privateKey: undefined }
   const { host, port } = target
   const attempt = await connect(
     await loadSsh2(),
@@ -86,15 +94,18 @@ interface Method {
 interface Credentials {
   readonly username: string
   readonly methods: readonly Method[]
+  readonly privateKey: KnownKey | undefined
 }
 
 /** In the order in which they are tried. Key files are read here, so that a new key is found without a restart. */
-const credentialsOf = async (ssh2: Ssh2, target: SshTarget): Promise<Credentials> => {
+const credentialsOf = async (ssh2: Ssh2, target: SshTarget, known: Known | undefined): Promise<Credentials> => {
   const username = target.username === '' ? userInfo().username : target.username
   const { password, privateKeyPath, privateKeyPass } = target
   const methods: Method[] = []
+  let privateKey: KnownKey | undefined
   if (privateKeyPath !== undefined) {
-    const key: ParsedKey = await readPrivateKey(ssh2, privateKeyPath, privateKeyPass)
+    privateKey = await readPrivateKey(ssh2, privateKeyPath, privateKeyPass, known?.privateKey)
+    const { key } = privateKey
     const { fingerprint } = hostKeyOfBlob(key.getPublicSSH())
     const name = `the key of type ${key.type} in ${privateKeyPath} (${fingerprint})`
     methods.push({ name, ways: { publickey: { type: 'publickey', username, key } } })
@@ -118,7 +129,7 @@ const credentialsOf = async (ssh2: Ssh2, target: SshTarget): Promise<Credentials
       `There is nothing to log in to ${placeOf(target)} with. Give privateKeyPath, agent or password, or start this process with SSH_AUTH_SOCK.`,
     )
   }
-  return { username, methods }
+  return { username, methods, privateKey }
 }
 
 /** Answers the one question for a password, once: another question is not ours to answer. */
@@ -147,7 +158,7 @@ const connect = (
   target: SshTarget,
   { username, methods }: Credentials,
   kinds: readonly HostKeyKind[],
-  { connectMs, keepAliveMs, signal }: Omit<LoginOptions, 'kind'>,
+  { connectMs, keepAliveMs, signal }: Omit<LoginOptions, 'known'>,
 ): Promise<Attempt> =>
   new Promise((settle, fail) => {
     const place = placeOf(target)
@@ -170,7 +181,8 @@ const connect = (
     signal.addEventListener('abort', onAbort, { once: true })
 
     const inWords = (error: Error & { level?: string; code?: unknown }): SchedulerError => {
-      const said = wordsOfHost(error.message)
+      // An AggregateError, of several addresses, has a code alone.
+      const said = wordsOfHost(error.message || String(error.code))
       if (error.level === 'client-timeout')
         return new SchedulerError('unavailable', `${place} did not answer within ${Math.round(connectMs / 1000)} s.`)
       if (error.level === 'client-authentication' || (verified && /authentication/i.test(said))) {

@@ -3,7 +3,7 @@ export type ReadAt = (buffer: Buffer, at: number) => Promise<number>
 export type WriteAt = (bytes: Buffer, at: number) => Promise<void>
 
 /** How much travels at once, and how many pieces are under way: 2 MiB of memory, whatever the size of the file. */
-const CHUNK = 128 * 1024
+export const PIECE = 128 * 1024
 const AHEAD = 16
 
 /** Copies a source to its end, several pieces at a time. What fails first is thrown, once no piece is under way any more. */
@@ -12,10 +12,10 @@ export const transfer = async (readAt: ReadAt, writeAt: WriteAt): Promise<void> 
   let ended = false
   const piece = async (): Promise<void> => {
     const at = next
-    next += CHUNK
-    const buffer = Buffer.allocUnsafe(CHUNK)
+    next += PIECE
+    const buffer = Buffer.allocUnsafe(PIECE)
     const count = await readAt(buffer, at)
-    if (count < CHUNK) ended = true
+    if (count < PIECE) ended = true
     if (count > 0) await writeAt(buffer.subarray(0, count), at)
   }
   const pieces = async (): Promise<void> => {

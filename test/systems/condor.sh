@@ -293,7 +293,9 @@ case ${1:-} in
   status) do_status ;;
   env)
     [ -e "$DIR/.installed" ] || die "not installed yet"
-    printf 'export CONDOR_BIN=%s\nexport CONDOR_USER=%s\nexport PATH=%s\n' "$BIN" "$C_USER" "$BIN:$PATH" ;;
+    printf 'export CONDOR_DIR=%s\nexport CONDOR_USER=%s\nexport PATH=%s\n' "$DIR" "$C_USER" "$BIN:$PATH"
+    # for sshd.sh, so that whoever logs in finds the pool
+    printf 'export SSHD_USERS=%s\nexport SSHD_PATH=%s\n' "$C_USER" "$BIN" ;;
   exec) shift; [ $# -gt 0 ] || die "exec needs a command"; exec "$BIN/pool-exec" "$@" ;;
   logs) tail -n "${2:-40}" "$POOL"/log/{Master,Sched,Negotiator,Start}Log ;;
   clean) do_clean ;;

@@ -46,13 +46,14 @@ const SYSTEMS: Readonly<Record<string, System>> = {
   },
   ssh: {
     what: 'commands and files over SSH, on a real sshd that hangs, is dropped and restarted',
+    packages: { names: ['tcsh', 'fish'], shows: '/usr/bin/fish' },
     scripts: ['test/systems/sshd.sh'],
     config: 'vitest.systems.config.ts',
     tests: ['test/systems/ssh'],
   },
   condor: {
-    what: 'the adapter `condor` on a pool of its own',
-    scripts: ['test/systems/condor.sh'],
+    what: 'the adapter `condor` on a pool of HTCondor, on this machine and over SSH',
+    scripts: ['test/systems/condor.sh', 'test/systems/sshd.sh'],
     config: 'vitest.systems.config.ts',
     tests: ['test/systems/condor'],
   },

@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process'
-import { chmodSync, copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { inspect } from 'node:util'
@@ -196,7 +196,6 @@ test('the keys of an agent, named or that of this process', async () => {
     delete process.env.SSH_AUTH_SOCK
     await refused(target, 'privateKeyPath, agent or password')
     if (before !== undefined) process.env.SSH_AUTH_SOCK = before
-    for (let i = 0; i < 8; i++) add(keygen(`many-${i}`, '-t', 'ed25519', '-N', ''))
   } finally {
     agent.kill()
   }
@@ -217,6 +216,31 @@ test('an agent with more keys than the server tries', async () => {
   } finally {
     agent.kill()
   }
+})
+
+test('a key that is restricted to the least is enough', async () => {
+  const keys = path.join(dir, 'authorized_keys')
+  const key = readFileSync(`${keyOf('ed25519')}.pub`, 'utf8')
+  chmodSync(dir, 0o755)
+  writeFileSync(keys, `restrict,from="127.0.0.1" ${key}`, { mode: 0o644 })
+  server = await startSshd([`AuthorizedKeysFile ${keys}`])
+  const ssh = sshTransport(server.target)
+  expect((await ssh.exec(['true'])).code).toBe(0)
+  expect(await ssh.read('/telesto/no')).toBeUndefined()
+  await ssh.close()
+  await refused({ ...server.target, privateKeyPath: keyOf('rsa') }, 'of type ssh-rsa')
+})
+
+test('without the package ssh2 the refusal says what to install', async () => {
+  const alone = path.join(dir, 'alone')
+  cpSync(path.resolve('dist'), path.join(alone, 'dist'), { recursive: true })
+  writeFileSync(path.join(alone, 'package.json'), '{"type":"module"}')
+  const program = `
+    const { sshTransport } = await import('./dist/src/transport/ssh.js')
+    const ssh = sshTransport(${JSON.stringify({ ...target, privateKeyPath })})
+    await ssh.exec(['true']).catch(({ code, message }) => console.log(code, message))`
+  const said = execFileSync(process.execPath, ['--input-type=module', '-e', program], { cwd: alone })
+  expect(said.toString()).toMatch(/^unavailable .*Run: npm install ssh2\n$/)
 })
 
 test('without a username it is the account of this process', async () => {

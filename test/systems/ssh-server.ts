@@ -88,8 +88,7 @@ export const startSshd = async (
   })
   const port = await freePort()
   const config = path.join(directory, 'sshd_config')
-  const lines = [
-    ...settings,
+  const own = [
     `Port ${port}`,
     'ListenAddress 127.0.0.1',
     ...files.map((file) => `HostKey ${file}`),
@@ -101,21 +100,26 @@ export const startSshd = async (
     'LogLevel VERBOSE',
     'Subsystem sftp internal-sftp',
   ]
-  writeFileSync(config, `${lines.join('\n')}\n`)
+  const keyword = (line: string) => line.split(' ')[0]
+  const others = own.filter((line) => !settings.some((setting) => keyword(setting) === keyword(line)))
+  writeFileSync(config, [...settings, ...others, ''].join('\n'))
   const logFile = path.join(directory, 'sshd.log')
   let child: ReturnType<typeof spawn> | undefined
   const pids = () => (child?.pid === undefined ? [] : [child.pid, ...descendants(child.pid)])
+
+  const atExit = () => void child?.kill()
 
   const server: SshServer = {
     directory,
     target: { ...givenTarget(), port, hostKey: fingerprintOf(`${files[0]}.pub`) },
     log: () => readFileSync(logFile, 'utf8'),
     count: (text) => server.log().split(text).length - 1,
-    drop: () => signal(child?.pid === undefined ? [] : childrenOf(child.pid), 'SIGKILL'),
+    drop: () => signal(child?.pid === undefined ? [] : childrenOf(child.pid), 'SIGTERM'),
     freeze: () => signal(pids(), 'SIGSTOP'),
     thaw: () => signal(pids(), 'SIGCONT'),
     async start() {
       child = spawn('/usr/sbin/sshd', ['-D', '-E', logFile, '-f', config], { stdio: 'ignore' })
+      process.once('exit', atExit) // where a test took too long
       writeFileSync(logFile, '', { flag: 'a' })
       const listening = server.count('Server listening') + 1
       await expect.poll(() => server.count('Server listening'), { timeout: 10_000 }).toBe(listening)
@@ -126,6 +130,7 @@ export const startSshd = async (
       signal(all, 'SIGKILL')
       if (child) await ended
       child = undefined
+      process.off('exit', atExit)
     },
   }
   await server.start()

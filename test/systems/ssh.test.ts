@@ -1,11 +1,11 @@
 import { execFileSync } from 'node:child_process'
-import { chownSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { inspect } from 'node:util'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { sshTransport } from '../../src/transport/ssh.js'
-import { refusal, textOf, transportSuite } from '../transport/suite.js'
+import { gone, refusal, textOf, transportSuite } from '../transport/suite.js'
 import { givenTarget, removeSshd, type SshServer, startSshd } from './ssh-server.js'
 
 const target = givenTarget()
@@ -47,6 +47,27 @@ test('relative paths are below the home of the login, for commands and files ali
     await transport.remove(name)
   }
   expect(readdirSync(home)).not.toContain(name)
+})
+
+test('what a closed transport ran is ended on the host', async () => {
+  const own = sshTransport(target)
+  const pids = path.join(dir, 'pids')
+  const call = refusal(own.exec(['sh', '-c', 'sleep 60 & echo $! $$ > "$1"; wait', 'sh', pids]))
+  await expect.poll(() => (existsSync(pids) ? readFileSync(pids, 'utf8') : '')).toMatch(/\d+ \d+\n/)
+  await own.close()
+  await call
+  const all = readFileSync(pids, 'utf8').trim().split(' ').map(Number)
+  await expect.poll(() => all.every(gone)).toBe(true)
+})
+
+test('what is the matter on this machine is not told of the host', async () => {
+  await transport.write(path.join(dir, 'f'), 'x')
+  const nowhere = path.join(dir, 'no', 'such')
+  const got = await refusal(transport.get(path.join(dir, 'f'), nowhere))
+  expect([got.code, got.message.startsWith(nowhere)]).toEqual(['unavailable', true])
+  for (const input of [nowhere, dir, 'relative', '/dev/null'])
+    expect((await refusal(transport.put(input, path.join(dir, 'g')))).code).toBe('invalid_job')
+  expect((await refusal(transport.get(path.join(dir, 'f'), 'relative'))).code).toBe('invalid_job')
 })
 
 test('env is in no list of processes', async () => {

@@ -79,9 +79,18 @@ do_start() {
   need_root
   [ -e "$DIR/.installed" ] && [ -x /usr/sbin/sshd ] || (do_install) || exit 1
   take_lock "$DIR"
-  if pid_alive "$PIDFILE" >/dev/null; then log "already running"; return 0; fi
   make_accounts
+  local p before=''
+  if [ -e "$DIR/sshd_config" ]; then before=$(cat "$DIR/sshd_config"); fi
   write_config
+  if p=$(pid_alive "$PIDFILE"); then
+    [ "$before" != "$(cat "$DIR/sshd_config")" ] || { log "already running"; return 0; }
+    /usr/sbin/sshd -t -f "$DIR/sshd_config" || die "sshd rejects $DIR/sshd_config"
+    kill -HUP "$p"   # open sessions go on
+    wait_until 10 "sshd on 127.0.0.1:$PORT" banner || die "sshd did not come back (log: $DIR/sshd.log)"
+    log "running with other settings: ssh on 127.0.0.1:$PORT (pid $p) for $USERS"
+    return 0
+  fi
   port_must_be_free "$PORT" SSHD_PORT
   mkdir -p /run/sshd   # sshd's empty directory for privilege separation, compiled in
   /usr/sbin/sshd -t -f "$DIR/sshd_config" || die "sshd rejects $DIR/sshd_config"

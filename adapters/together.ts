@@ -1,4 +1,4 @@
-import { SchedulerError } from '../../src/adapter.js'
+import { SchedulerError } from '../src/adapter.js'
 
 /** Does `work` for all items, at most `limit` at once; starts no more of them once the signal aborts. */
 export const together = async <T>(

@@ -1,0 +1,29 @@
+import { z } from 'zod'
+import { defineAdapter } from '../src/adapter.js'
+import { SSH_SECRETS, sshFields, sshTargetOf } from '../src/transport/ssh-target.js'
+import { connectCondor } from './condor/scheduler.js'
+import { condorSpec } from './condor/spec.js'
+
+/**
+ * Jobs of HTCondor 10 and later: a schedd whose commands are on this machine (`host` is empty) or on another that is reached over SSH.
+ * There it needs HTCondor's commands, sh, tar, flock and the usual tools of Linux, and a file system on which flock holds.
+ *
+ * A batch of jobs is one round trip, so is a question for all of them. A job's id is `<cluster>.<proc>`, or
+ * `<cluster>.<first>-<last>`, opaque; several jobs may share a cluster. A job is found again by its ClassAd's `TelestoToken`.
+ *
+ * - A job of several procs has a part for each.
+ * - A job that HTCondor holds is Paused, with the reason; it may be released.
+ * - Logs are the files that the procs write, and `events.log`.
+ * - What `.telesto` in the directory of an attempt holds is Telesto's own, and never a result.
+ */
+export const condor = defineAdapter({
+  type: 'condor',
+  label: 'HTCondor',
+  config: z.strictObject(sshFields),
+  secrets: SSH_SECRETS,
+  specs: { CONDOR: condorSpec },
+  aliases: { CONDORJOB: 'CONDOR' },
+  defaults: { pollSeconds: 5, maxIdsPerPoll: 5000, maxSubmitsPerMinute: 6000 },
+  ssh: sshTargetOf,
+  connect: (config, context) => connectCondor(context, { here: config.host === '' }),
+})
