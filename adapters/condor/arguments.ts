@@ -24,28 +24,26 @@ export const classAdText = (text: string): string => {
 /** Whether the language can carry the words as they are written, without a newline and without a macro. */
 const isPlain = (words: string): boolean => !MACRO.test(words) && !words.includes('\n')
 
+/** The new syntax, as a line has it. */
+export const inQuotes = (words: string): string => `"${words.replaceAll('"', '""')}"`
+
 /** The command, and its value, that gives the job exactly these arguments. */
 export const argumentsCommand = (args: readonly string[]): readonly [string, string] => {
   const words = args.map(word).join(' ')
-  return isPlain(words) ? ['arguments', `"${words.replaceAll('"', '""')}"`] : ['MY.Arguments', classAdText(words)]
+  return isPlain(words) ? ['arguments', inQuotes(words)] : ['MY.Arguments', classAdText(words)]
 }
 
-/**
- * The command, and its value, that gives the job exactly these variables, and one of Telesto's own, in which HTCondor's macros
- * mean something.
- */
-export const environmentCommand = (
-  variables: Readonly<Record<string, string>>,
-  own?: { readonly name: string; readonly value: string },
-): readonly [string, string] | undefined => {
-  const words = Object.entries(variables)
+/** Words of variables, each with exactly this value. */
+export const variableWords = (variables: Readonly<Record<string, string>>): string =>
+  Object.entries(variables)
     .map(([name, value]) => word(`${name}=${value}`))
     .join(' ')
-  const last = own === undefined ? '' : `${own.name}=${own.value}`
-  if (words === '' && last === '') return undefined
-  if (isPlain(words)) return ['environment', `"${[words, last].filter(Boolean).join(' ').replaceAll('"', '""')}"`]
-  const text = last === '' ? '' : `," ${last.replaceAll('"', '\\"')}"`
-  return ['MY.Environment', text === '' ? classAdText(words) : `strcat(${classAdText(words)}${text})`]
+
+/** The command, and its value, that gives the job these variables; in the second words HTCondor's macros mean something. */
+export const environmentCommand = (words: string, withMacros = ''): readonly [string, string] => {
+  if (isPlain(words)) return ['environment', inQuotes([words, withMacros].filter((part) => part !== '').join(' '))]
+  const last = withMacros === '' ? '' : `," ${withMacros.replaceAll('"', '\\"')}"`
+  return ['MY.Environment', last === '' ? classAdText(words) : `strcat(${classAdText(words)}${last})`]
 }
 
 /** A name of a file, in which nothing is a macro. What it cannot carry, `nameProblem` tells. */

@@ -1,3 +1,5 @@
+import { TAKE_OVER } from './take-over.js'
+
 /**
  * Hands one batch over. Arguments: the directory that all paths are relative to, the directory of the batch, its id, and the
  * seconds after which no other part of it is tried. The archive with everything comes on standard input:
@@ -14,7 +16,7 @@
  * outage, `late`, `procs` with `<token> <cluster> <proc>` for each proc that was submitted.
  */
 export const SUBMIT_SCRIPT = `\
-set -f
+${TAKE_OVER}set -f
 root=$1 batch=$2 id=$3 until=$(($(date +%s) + $4)) start=$(date +%s)
 cd -- "$root" || exit
 failed() { say unpack; printf '%s\\n' "$1"; over 1; }
@@ -77,6 +79,7 @@ done
 [ ! -e "$batch/dags" ] || while IFS=$tab read -r token dir <&8; do
   may_go_on || break
   ! known_already "$token" || continue
+  take_over "$dir" || { say "lost $token"; continue; }
   words=$(tr '\\n' '\\0' <"$batch/$token.dag" | (cd -- "$dir" && xargs -0 condor_submit_dag) 2>&1 >/dev/null) && continue
   after_failure || break
   known_already "$token" || { say "refused $token"; printf '%s\\n' "$words"; }
