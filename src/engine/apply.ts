@@ -3,9 +3,9 @@ import type { Core } from '../core.js'
 import { type Decision, decide, FINAL_STATES, type Gap, HELD_STATES, statesOf } from '../decide.js'
 import { nowIn, type Transaction } from '../store/database.js'
 import type { NewEvent } from '../store/events.js'
-import { type AttemptChange, change, type JobChange } from '../store/transition.js'
+import { type AttemptChange, type Change, changeAll } from '../store/transition.js'
 import { storeParts } from './parts.js'
-import { situation, type Tracked, trackedAttempt } from './tracked.js'
+import { situation, type Tracked, tracked } from './tracked.js'
 
 /** One answer about one job, with when it was asked. */
 export interface Observation {
@@ -14,8 +14,8 @@ export interface Observation {
   readonly asked: number
 }
 
-/** So many changes share one transaction. */
-const BATCH = 200
+/** So many changes share one transaction, and its statements. */
+const BATCH = 1000
 /** A lost job is asked about this often, in milliseconds. */
 const WATCH_EVERY_MS = 5 * 60_000
 
@@ -30,10 +30,13 @@ export const applyObservations = async (
   for (let start = 0; start < news.length; start += BATCH) {
     await core.database.write(async (tx) => {
       const now = await nowIn(core.database, tx)
-      for (const one of news.slice(start, start + BATCH)) {
-        const outcome = await applyOne(tx, one, now)
-        if (outcome.changed) changed++
-        if (outcome.ended) ended++
+      let batch = news.slice(start, start + BATCH)
+      // A compare-and-set that is lost is read and decided again; inside this transaction nobody can win a second time.
+      for (let attempt = 0; attempt < 2 && batch.length > 0; attempt++) {
+        const { done, lost } = await applyBatch(tx, batch, now)
+        changed += done.filter((one) => one.news).length
+        ended += done.filter((one) => one.ended).length
+        batch = lost.length === 0 ? [] : await readAgain(tx, lost)
       }
     })
   }
@@ -60,26 +63,72 @@ const confirms = (job: Tracked, report: JobReport): boolean => {
   return states.every((state) => state !== 'unknown' && !HELD_STATES.has(state))
 }
 
-const applyOne = async (
+/** What is to be committed of one observation. */
+interface Wanted {
+  readonly one: Observation
+  readonly change: Change
+  /** Whether it is news for people, and whether it is the job's end. */
+  readonly news: boolean
+  readonly ended: boolean
+}
+
+/** Commits observations: those that change alike together, so that the number of statements does not grow with them. */
+const applyBatch = async (
   tx: Transaction,
-  { job, report, asked }: Observation,
+  batch: readonly Observation[],
   now: number,
-): Promise<{ readonly changed: boolean; readonly ended: boolean }> => {
-  let current: Tracked | undefined = job
-  // A compare-and-set that is lost is read and decided again; inside this transaction nobody can win a second time.
-  for (let attempt = 0; attempt < 2 && current; attempt++) {
-    const decision = decide(situation(current), report, asked)
-    const fresh = asked > current.statusChangedAt
-    const parts =
-      fresh && mentions(report) && report.parts ? await storeParts(tx, current.attemptId, report.parts, asked) : false
-    const done = await change(tx, current, now, asChange(current, decision, report, asked, now, parts))
-    if (done) {
-      const news = decision.status !== undefined || parts || told(decision)
-      return { changed: news, ended: decision.ended === true }
+): Promise<{ readonly done: readonly Wanted[]; readonly lost: readonly Observation[] }> => {
+  const wanted: Wanted[] = []
+  for (const one of batch) wanted.push(await wantedOf(tx, one, now))
+  const done: Wanted[] = []
+  for (const group of Map.groupBy(wanted, alike).values()) {
+    const of = new Map(group.map((each) => [each.one.job, each]))
+    const own = new Map(group.map(({ one, change }) => [one.job.id, ownColumns(change)]))
+    const { job, attempt, order } = (group[0] as Wanted).change
+    const together = {
+      ...(job ? { job: shared(job) } : {}),
+      ...(attempt ? { attempt } : {}),
+      ...(order ? { order } : {}),
+      own,
     }
-    current = await trackedAttempt(tx, job.attemptId)
+    const changed = await changeAll(tx, [...of.keys()], now, together, (each) => of.get(each)?.change.events ?? [])
+    for (const each of changed) done.push(of.get(each) as Wanted)
   }
-  return { changed: false, ended: false }
+  const known = new Set(done)
+  return { done, lost: wanted.filter((each) => !known.has(each)).map(({ one }) => one) }
+}
+
+/** What jobs must have in common to be changed together: all that decides what follows from it. */
+const alike = ({ change }: Wanted): string =>
+  JSON.stringify([change.job && shared(change.job), Object.keys(ownColumns(change)), change.attempt, change.order])
+const shared = ({ status, cause }: NonNullable<Change['job']>) => ({
+  ...(status === undefined ? {} : { status }),
+  ...(cause === undefined ? {} : { cause }),
+})
+const ownColumns = ({ job: { status: _, cause: _cause, statusClass: _class, ...own } = {} }: Change) => own
+
+const readAgain = async (tx: Transaction, lost: readonly Observation[]): Promise<Observation[]> => {
+  const ids = lost.map(({ job }) => job.attemptId).join(', ')
+  const current = new Map((await tracked(tx, `a.id IN (${ids})`, [], lost.length)).map((job) => [job.attemptId, job]))
+  return lost.flatMap((one) => {
+    const job = current.get(one.job.attemptId)
+    return job ? [{ ...one, job }] : []
+  })
+}
+
+const wantedOf = async (tx: Transaction, one: Observation, now: number): Promise<Wanted> => {
+  const { job, report, asked } = one
+  const decision = decide(situation(job), report, asked)
+  const parts =
+    asked > job.statusChangedAt && mentions(report) && report.parts
+      ? await storeParts(tx, job.attemptId, report.parts, asked)
+      : false
+  return {
+    one,
+    change: asChange(job, decision, report, asked, now, parts),
+    news: decision.status !== undefined || parts || told(decision),
+    ended: decision.ended === true,
+  }
 }
 
 const told = ({ progress, statusMessage }: Decision): boolean => progress !== undefined || statusMessage !== undefined
@@ -91,7 +140,7 @@ const asChange = (
   asked: number,
   now: number,
   parts: boolean,
-) => {
+): Change => {
   const confirmed = mentions(report) && asked > job.statusChangedAt && confirms(job, report)
   const attempt: AttemptChange = {
     ...(gapCount === undefined ? {} : { gapCount }),
@@ -113,7 +162,7 @@ const asChange = (
     ...(told(columns) ? [{ kind: 'progress' as const, ...about, data }] : []),
   ]
   return {
-    ...(Object.keys(columns).length > 0 ? { job: columns as JobChange } : {}),
+    ...(Object.keys(columns).length > 0 ? { job: columns } : {}),
     attempt,
     events,
     ...(confirmed ? { order: true as const } : {}),

@@ -80,7 +80,7 @@ const release = async (core: Core, tx: Transaction, parents: string): Promise<re
     {
       job: { status: 'ABT', cause: 'dependency', completionTime: now },
       attempt: { ended: 1 },
-      reasons: new Map([...failed].map(([id, parent]) => [id, notComplete(parent)])),
+      own: new Map([...failed].map(([id, parent]) => [id, { reason: notComplete(parent) }])),
     },
     () => [],
   )

@@ -39,17 +39,11 @@ type Reader = Pick<Transaction, 'all'>
 
 /** The attempts that a poll of this record asks about: all that live there, and lost ones whose time to look has come. */
 export const polled = async (core: Core, recordId: number): Promise<Tracked[]> => {
-  const now = core.database.now()
-  return [
-    ...(await core.database.all<Tracked>(
-      `${SELECT} WHERE a.scheduler_id = $1 AND a.live = 1 AND a.native_id IS NOT NULL`,
-      [recordId],
-    )),
-    ...(await core.database.all<Tracked>(
-      `${SELECT} WHERE a.scheduler_id = $1 AND a.live = 0 AND a.watch_due_at <= ${now} AND a.native_id IS NOT NULL`,
-      [recordId],
-    )),
-  ]
+  const of = `${SELECT} WHERE a.scheduler_id = $1 AND a.native_id IS NOT NULL AND`
+  return await core.database.all<Tracked>(
+    `${of} a.live = 1 UNION ALL ${of} a.live = 0 AND a.watch_due_at <= ${core.database.now()}`,
+    [recordId],
+  )
 }
 
 /** Attempts that match `where`, oldest first. */

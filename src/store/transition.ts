@@ -67,8 +67,8 @@ export interface Change {
   readonly newAttempt?: true
   readonly job?: JobChange
   readonly attempt?: AttemptChange
-  /** The reasons of many jobs, by id, where each has one of its own. */
-  readonly reasons?: ReadonlyMap<number, string>
+  /** What each of many jobs has for itself beside `job`, by id: the same columns for all of them, and no status. */
+  readonly own?: ReadonlyMap<number, Omit<JobChange, 'status' | 'statusClass'>>
   /** Raise the version although the status stays: an order was given. */
   readonly order?: true
   /** Who asked, for the history. */
@@ -84,7 +84,7 @@ export interface Change {
 export const change = async (tx: Transaction, job: JobVersion, now: number, wanted: Change): Promise<boolean> =>
   (await changeAll(tx, [job], now, wanted, () => wanted.events ?? [])).length === 1
 
-/** The same for many, which change alike, in a constant number of statements: up to about 500. Answers those that changed. */
+/** The same for many, which change alike, in a constant number of statements: up to about 1,000. Answers those that changed. */
 export const changeAll = async <J extends JobVersion>(
   tx: Transaction,
   jobs: readonly J[],
@@ -116,33 +116,34 @@ const compareAndSet = async <J extends JobVersion>(
       sets.literal(`custom_status = CASE status_code WHEN 'OTH' THEN NULL ELSE custom_status END`)
   }
   if (wanted.job) sets.add({ lastStatusUpdate: now })
-  if (wanted.reasons) sets.byId('reason', wanted.reasons)
   if (wanted.newAttempt) {
     sets.literal('attempt_id = (SELECT MAX(a.id) FROM telesto_attempts a WHERE a.job_id = telesto_jobs.id)')
     sets.literal('part_states = NULL')
   }
   const raises = status !== undefined || wanted.order === true
   sets.literal(`status_version = status_version${raises ? ' + 1' : ''}`)
-  const update = `UPDATE telesto_jobs SET ${sets.sql} WHERE`
   const [only, another] = jobs
   if (only && !another) {
+    sets.add(wanted.own?.get(only.id) ?? {})
     const [id, version, attempt] = [1, 2, 3].map((place) => `$${sets.params.length + place}`)
     const changed = await tx.run(
-      `${update} id = ${id} AND status_version = ${version} AND COALESCE(attempt_id, 0) = ${attempt}`,
+      `UPDATE telesto_jobs SET ${sets.sql} WHERE id = ${id} AND status_version = ${version} AND COALESCE(attempt_id, 0) = ${attempt}`,
       [...sets.params, only.id, only.statusVersion, only.attemptId ?? 0],
     )
     return changed === 1 ? jobs : []
   }
-  const versions = jobs.map((job) => `(${job.id}, ${job.statusVersion}, ${job.attemptId ?? 0})`).join(', ')
+  const own = sets.own(jobs.map(({ id }) => wanted.own?.get(id) ?? {}))
+  const rows = jobs.map((job, index) =>
+    [job.id, job.statusVersion, job.attemptId ?? 0, ...(own[index] ?? [])].join(', '),
+  )
   const changed = await tx.all<{ id: number }>(
-    `${update} ${among(jobs.map(({ id }) => id))} AND (id, status_version, COALESCE(attempt_id, 0)) IN (VALUES ${versions}) RETURNING id`,
+    `UPDATE telesto_jobs SET ${sets.sql} FROM (VALUES (${rows.join('), (')})) AS v
+     WHERE id = v.column1 AND status_version = v.column2 AND COALESCE(attempt_id, 0) = v.column3 RETURNING id`,
     sets.params,
   )
   const ids = new Set(changed.map(({ id }) => id))
   return jobs.filter(({ id }) => ids.has(id))
 }
-
-const among = (ids: readonly number[]): string => `id IN (${ids.join(', ')})`
 
 /** What a change of jobs means for their current attempts. */
 const followOn = async (
@@ -153,46 +154,36 @@ const followOn = async (
 ): Promise<void> => {
   const status = change?.status
   const changed = status === undefined ? undefined : { statusCode: status, statusClass: change?.statusClass ?? null }
-  const alike = new Map<string, { readonly wanted: AttemptChange; readonly ids: number[] }>()
-  const ended: number[] = []
-  const back: number[] = []
+  const alike = new Map<string, { readonly sets: Assignments; readonly ids: number[] }>()
   for (const job of jobs) {
     const id = job.attemptId
     if (id === null) continue
     const wanted = { ...(changed ? consequences(job, changed, change?.cause, now) : {}), ...attempt }
-    const key = JSON.stringify(wanted)
-    const group = alike.get(key) ?? { wanted, ids: [] }
+    const end = change && isSettled(changed ?? job) ? KEEP_END : changed && isSettled(job) ? FORGET_END : undefined
+    const key = JSON.stringify([wanted, end])
+    const sets = new Assignments().add(wanted)
+    const group = alike.get(key) ?? { sets: end === undefined ? sets : sets.literal(end), ids: [] }
     alike.set(key, group)
     group.ids.push(id)
-    if (change && isSettled(changed ?? job)) ended.push(id)
-    else if (changed && isSettled(job)) back.push(id)
   }
-  for (const { wanted, ids } of alike.values()) await changeAttempts(tx, ids, wanted)
-  await keepHistory(tx, ended)
-  await forgetEnd(tx, back)
+  for (const { sets, ids } of alike.values()) await updateAttempts(tx, ids, sets)
 }
 
 /** Changes columns of one attempt, whatever its job. */
 export const changeAttempt = async (tx: Transaction, id: number, wanted: AttemptChange): Promise<void> => {
-  await changeAttempts(tx, [id], wanted)
-}
-const changeAttempts = async (tx: Transaction, ids: readonly number[], wanted: AttemptChange): Promise<void> => {
-  const sets = new Assignments().add(wanted)
-  if (!sets.empty) await updateAttempts(tx, ids, sets.sql, sets.params)
+  await updateAttempts(tx, [id], new Assignments().add(wanted))
 }
 
-const updateAttempts = async (
-  tx: Transaction,
-  ids: readonly number[],
-  sets: string,
-  params: readonly Value[] = [],
-): Promise<void> => {
+const updateAttempts = async (tx: Transaction, ids: readonly number[], sets: Assignments): Promise<void> => {
+  if (sets.empty) return
   const [only, another] = ids
-  if (only === undefined) return
   // The text for one is always the same, and so prepared once.
-  if (another === undefined) {
-    await tx.run(`UPDATE telesto_attempts SET ${sets} WHERE id = $${params.length + 1}`, [...params, only])
-  } else await tx.run(`UPDATE telesto_attempts SET ${sets} WHERE ${among(ids)}`, params)
+  if (only !== undefined && another === undefined) {
+    await tx.run(`UPDATE telesto_attempts SET ${sets.sql} WHERE id = $${sets.params.length + 1}`, [
+      ...sets.params,
+      only,
+    ])
+  } else await tx.run(`UPDATE telesto_attempts SET ${sets.sql} WHERE id IN (${ids.join(', ')})`, sets.params)
 }
 
 const consequences = (
@@ -215,15 +206,10 @@ const consequences = (
 }
 
 /** They were given up as lost and are alive after all, or their results are collected again. */
-const forgetEnd = async (tx: Transaction, ids: readonly number[]): Promise<void> => {
-  await updateAttempts(
-    tx,
-    ids,
-    'status_code = NULL, custom_status = NULL, cause = NULL, reason = NULL, completion_time = NULL',
-  )
-}
+const FORGET_END = 'status_code = NULL, custom_status = NULL, cause = NULL, reason = NULL, completion_time = NULL'
 
-const HISTORY = [
+/** An attempt keeps how it ended, whatever becomes of its job. */
+const KEEP_END = [
   'status_code',
   'custom_status',
   'cause',
@@ -236,15 +222,10 @@ const HISTORY = [
   .map((column) => `${column} = (SELECT j.${column} FROM telesto_jobs j WHERE j.id = telesto_attempts.job_id)`)
   .join(', ')
 
-const keepHistory = async (tx: Transaction, ids: readonly number[]): Promise<void> => {
-  await updateAttempts(tx, ids, HISTORY)
-}
-
 const statusEvent = (job: JobVersion, wanted: Change): NewEvent[] => {
   const to = wanted.job?.status
   if (to === undefined) return []
-  const { cause, exitCode, statusClass, customStatus = null } = wanted.job ?? {}
-  const reason = wanted.reasons?.get(job.id) ?? wanted.job?.reason
+  const { cause, exitCode, reason, statusClass, customStatus = null } = { ...wanted.job, ...wanted.own?.get(job.id) }
   return [
     {
       kind: 'status',
@@ -265,6 +246,8 @@ const statusEvent = (job: JobVersion, wanted: Change): NewEvent[] => {
   ]
 }
 
+const columnOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+
 /** SET clauses from an object of camelCase columns. Only names from the interfaces above reach it. */
 class Assignments {
   readonly params: Value[] = []
@@ -273,15 +256,27 @@ class Assignments {
   add(columns: object): this {
     for (const [name, value] of Object.entries(columns)) {
       if (value === undefined) continue
-      const column = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-      this.#sets.push(`${column} = $${this.params.push(value as Value)}`)
+      this.#sets.push(`${columnOf(name)} = $${this.params.push(value as Value)}`)
     }
     return this
   }
-  /** A value for each id of a row. */
-  byId(column: string, values: ReadonlyMap<number, string>): this {
-    const cases = [...values].map(([id, value]) => `WHEN ${id} THEN $${this.params.push(value)}`)
-    return this.literal(`${column} = CASE id ${cases.join(' ')} END`)
+  /**
+   * Columns of which each of many rows has a value of its own, from the fourth column of `v` on. Answers these values as SQL, row
+   * by row. What is the same for all is said once: NULL alone would have no type.
+   */
+  own(rows: readonly object[]): readonly (readonly string[])[] {
+    const columns = rows.map((row) => new Map(Object.entries(row).filter(([, value]) => value !== undefined)))
+    const names = [...(columns[0]?.keys() ?? [])]
+    const differ = names.filter((name) => new Set(columns.map((row) => row.get(name))).size > 1)
+    for (const name of names) {
+      if (!differ.includes(name)) this.add({ [name]: columns[0]?.get(name) })
+      else this.literal(`${columnOf(name)} = v.column${4 + differ.indexOf(name)}`)
+    }
+    return columns.map((row) => differ.map((name) => this.#literalOf(row.get(name) as Value)))
+  }
+  #literalOf(value: Value): string {
+    if (value === null) return 'NULL'
+    return typeof value === 'number' ? String(value) : `$${this.params.push(value)}`
   }
   literal(set: string): this {
     this.#sets.push(set)

@@ -26,9 +26,8 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
     },
     {
       file: 'src/store/transition.js',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the source of a template
-      text: ' AND (id, status_version, COALESCE(attempt_id, 0)) IN (VALUES ${versions})',
-      by: '',
+      text: ' AND status_version = v.column2 AND COALESCE(attempt_id, 0) = v.column3 RETURNING id',
+      by: ' RETURNING id',
     },
   ],
   // That an attempt was handed over is stored with its answer, and not before the call.

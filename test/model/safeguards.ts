@@ -9,6 +9,11 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
       text: ' AND status_version = ${version} AND COALESCE(attempt_id, 0) = ${attempt}`',
       by: ' AND ${version} > -1 AND ${attempt} > -1`',
     },
+    {
+      file: 'src/store/transition.ts',
+      text: ' AND status_version = v.column2 AND COALESCE(attempt_id, 0) = v.column3 RETURNING id',
+      by: ' RETURNING id',
+    },
   ],
   'the hand-over mark': [
     { file: 'src/engine/submit.ts', text: 'SET handed_over_at = $1, live = 1,', by: 'SET' },
