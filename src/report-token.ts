@@ -1,23 +1,30 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Token } from './adapter.js'
 import { TelestoError } from './errors.js'
 
-/** Signs and checks the right of one attempt to report. Every process with the key derives the same token; none is stored. */
+/**
+ * Signs and checks the right of one attempt to report. Every process with the key derives the same token, and none is stored:
+ * a token names its attempt, so that a wrong one is known without a look at the database.
+ */
 export interface ReportTokens {
   of(attempt: Token): string
-  matches(attempt: Token, presented: string): boolean
+  /** The attempt that was signed; undefined where it was not, by this key. */
+  attemptOf(presented: string): Token | undefined
 }
 
-export const createReportTokens = (key: Uint8Array): ReportTokens => {
-  const of = (attempt: Token): string => createHmac('sha256', key).update(`report:${attempt}`).digest('base64url')
+export const createReportTokens = (bytes: Uint8Array): ReportTokens => {
+  const key = createSecretKey(bytes)
+  const of = (attempt: Token): string =>
+    `${attempt}.${createHmac('sha256', key).update(`report:${attempt}`).digest('base64url')}`
   return {
     of,
-    matches: (attempt, presented) => {
+    attemptOf(presented) {
+      const attempt = presented.slice(0, Math.max(presented.lastIndexOf('.'), 0))
       const wanted = Buffer.from(of(attempt))
       const given = Buffer.from(presented)
-      return wanted.length === given.length && timingSafeEqual(wanted, given)
+      return wanted.length === given.length && timingSafeEqual(wanted, given) ? attempt : undefined
     },
   }
 }

@@ -23,6 +23,7 @@ import { createReportTokens, loadReportKey } from './report-token.js'
 import * as schedulers from './schedulers.js'
 import type { StatusClass } from './status.js'
 import { DATABASE_FILE, openDatabase } from './store/open.js'
+import { createProgress } from './store/progress.js'
 import { localTransport } from './transport/local.js'
 import { UserView } from './user-view.js'
 import { createWaiting } from './waiting.js'
@@ -316,6 +317,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
       pokes: createPokes(() => clock.monotonic(), wake),
       questions: createQuestions(() => clock.monotonic()),
       waiting: createWaiting({ database, clock, access, feed, failed: unread('jobs that are waited for') }),
+      progress: createProgress(database),
       polled: createPolled(database, clock, unread('polls of other processes')),
       jobsRoot: path.join(directory, 'jobs'),
       machine,
@@ -326,6 +328,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
         feed.wake()
         wake()
       },
+      told: () => feed.wake(),
     }
     await schedulers.ensureRecordsOfThisMachine(core)
     const functions: Functions = new Map()

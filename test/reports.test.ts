@@ -16,6 +16,7 @@ import { createReportTokens, loadReportKey } from '../src/report-token.js'
 import { report } from '../src/reports.js'
 import { createScheduler } from '../src/schedulers.js'
 import { openDatabase } from '../src/store/open.js'
+import { createProgress } from '../src/store/progress.js'
 import { localTransport } from '../src/transport/local.js'
 import { createWaiting } from '../src/waiting.js'
 import { forget, placeOf } from './database.js'
@@ -54,6 +55,7 @@ const openCore = async () => {
       feed: createEventFeed(database, systemClock, fail),
       failed: fail,
     }),
+    progress: createProgress(database),
     polled: createPolled(database, systemClock, fail),
     jobsRoot: path.join(directory, 'jobs'),
     machine: 'here',
@@ -61,6 +63,7 @@ const openCore = async () => {
     leaseMs: 90_000,
     apps: new Map(),
     committed: () => {},
+    told: () => {},
   }
   const processResults = new Set(['read'])
   core.apps.set('flood', {

@@ -23,6 +23,7 @@ import { createScheduler, ensureRecordsOfThisMachine, type SchedulerLimits } fro
 import type { Database, Transaction, Value } from '../../src/store/database.js'
 import { readJobRow } from '../../src/store/jobs.js'
 import { openDatabase } from '../../src/store/open.js'
+import { createProgress } from '../../src/store/progress.js'
 import { localTransport } from '../../src/transport/local.js'
 import { createWaiting } from '../../src/waiting.js'
 import { forget, placeOf } from '../database.js'
@@ -165,6 +166,7 @@ export const portal = async (options: PortalOptions = {}) => {
     ),
     questions: createQuestions(() => clock.monotonic()),
     waiting: createWaiting({ database: counting, clock, access, feed, failed: unread('waiting') }),
+    progress: createProgress(counting),
     polled: createPolled(counting, clock, unread('polled')),
     jobsRoot: path.join(directory, 'jobs'),
     machine,
@@ -175,6 +177,7 @@ export const portal = async (options: PortalOptions = {}) => {
       feed.wake()
       wake()
     },
+    told: () => feed.wake(),
   }
   for (const name of options.apps ?? ['flood']) {
     const app: App = {

@@ -10,6 +10,7 @@ import { createQuestions } from '../../src/questions.js'
 import { createRegistry } from '../../src/registry.js'
 import { createReportTokens } from '../../src/report-token.js'
 import { createScheduler } from '../../src/schedulers.js'
+import { createProgress } from '../../src/store/progress.js'
 import { localTransport } from '../../src/transport/local.js'
 import { createWaiting } from '../../src/waiting.js'
 import { createRandom } from '../crash/random.ts'
@@ -271,6 +272,7 @@ const coreOf = (store: Store, world: World): Core => {
     ),
     questions: createQuestions(() => clock.monotonic()),
     waiting: createWaiting({ database, clock, access: defaultAccess, feed, failed }),
+    progress: createProgress(database),
     polled: createPolled(database, clock, failed),
     jobsRoot: `${store.directory}/jobs`,
     machine: 'model',
@@ -278,5 +280,6 @@ const coreOf = (store: Store, world: World): Core => {
     leaseMs: LEASE_MS,
     apps: new Map([[APP, appNamed(APP, store.directory, ['good', 'late', 'bad'])]]),
     committed: () => {},
+    told: () => {},
   }
 }
