@@ -3,15 +3,20 @@ import type { Core } from '../core.js'
 import { type Decision, decide, type Gap } from '../decide.js'
 import { nowIn, type Transaction } from '../store/database.js'
 import type { NewEvent } from '../store/events.js'
-import { type AttemptChange, change, type JobChange } from '../store/transition.js'
+import { type AttemptChange, type Change, changeAll, type JobChange } from '../store/transition.js'
 import { storeParts } from './parts.js'
-import { situation, type Tracked, trackedAttempt } from './tracked.js'
+import { type Polled, type Tracked, trackedAttempt, trackedAttempts } from './tracked.js'
 
 /** One answer about one job, with when it was asked. */
-export interface Observation {
-  readonly job: Tracked
+export interface Observation<J extends Polled = Polled> {
+  readonly job: J
   readonly report: JobReport | Gap
   readonly asked: number
+}
+
+interface Outcome {
+  readonly changed: boolean
+  readonly ended: boolean
 }
 
 /** So many changes share one transaction. */
@@ -24,21 +29,25 @@ export const applyObservations = async (
   core: Core,
   observations: readonly Observation[],
 ): Promise<{ readonly changed: number; readonly ended: number }> => {
-  const news = observations.filter((one) => saysAnything(one, decide(situation(one.job), one.report, one.asked)))
-  let changed = 0
-  let ended = 0
+  const news = observations.filter((one) => saysAnything(one, decide(one.job, one.report, one.asked)))
+  const outcomes: Outcome[] = []
   for (let start = 0; start < news.length; start += BATCH) {
-    await core.database.write(async (tx) => {
-      const now = await nowIn(core.database, tx)
-      for (const one of news.slice(start, start + BATCH)) {
-        const outcome = await applyOne(tx, one, now)
-        if (outcome.changed) changed++
-        if (outcome.ended) ended++
-      }
+    const batch = news.slice(start, start + BATCH)
+    const jobs = await trackedAttempts(
+      core.database,
+      batch.map(({ job }) => job.attemptId),
+    )
+    const whole = batch.flatMap(({ job, ...one }) => {
+      const current = jobs.get(job.attemptId)
+      return current ? [{ ...one, job: current }] : []
     })
+    outcomes.push(
+      ...(await core.database.write(async (tx) => await applyAll(tx, whole, await nowIn(core.database, tx)))),
+    )
   }
+  const changed = outcomes.filter((one) => one.changed).length
   if (changed > 0) core.committed()
-  return { changed, ended }
+  return { changed, ended: outcomes.filter((one) => one.ended).length }
 }
 
 const mentions = (report: JobReport | Gap): report is JobReport => report !== 'gap'
@@ -49,44 +58,82 @@ const saysAnything = ({ job, report }: Observation, decision: Decision): boolean
   (mentions(report) && (job.mentioned === 0 || report.parts !== undefined || confirms(job, report)))
 
 /** The scheduler's word shows that what a person asked has happened. The end of a job confirms everything by itself. */
-const confirms = (job: Tracked, report: JobReport): boolean => {
+const confirms = (job: Polled, report: JobReport): boolean => {
   const held = report.state === 'held' || report.state === 'suspended'
   if (job.orderName === 'hold') return held
   return job.orderName === 'release' && report.state !== undefined && report.state !== 'unknown' && !held
 }
 
-const applyOne = async (
-  tx: Transaction,
-  { job, report, asked }: Observation,
-  now: number,
-): Promise<{ readonly changed: boolean; readonly ended: boolean }> => {
-  let current: Tracked | undefined = job
-  // A compare-and-set that is lost is read and decided again; inside this transaction nobody can win a second time.
-  for (let attempt = 0; attempt < 2 && current; attempt++) {
-    const decision = decide(situation(current), report, asked)
-    const fresh = asked > current.statusChangedAt
-    const parts =
-      fresh && mentions(report) && report.parts ? await storeParts(tx, current.attemptId, report.parts, asked) : false
-    const done = await change(tx, current, now, asChange(current, decision, report, asked, now, parts))
-    if (done) {
-      const news = decision.status !== undefined || parts || told(decision)
-      return { changed: news, ended: decision.ended === true }
-    }
-    current = await trackedAttempt(tx, job.attemptId)
+/** Those that change alike are changed together. One whose compare-and-set is lost is read and decided again. */
+const applyAll = async (tx: Transaction, all: readonly Observation<Tracked>[], now: number): Promise<Outcome[]> => {
+  const alike = new Map<string, Planned[]>()
+  for (const one of all) {
+    const planned = await plan(tx, one, now)
+    const key = JSON.stringify(planned.change)
+    alike.set(key, [...(alike.get(key) ?? []), planned])
   }
-  return { changed: false, ended: false }
+  const outcomes: Outcome[] = []
+  const lost: Planned[] = []
+  for (const group of alike.values()) {
+    const done = await changeTogether(tx, group, now)
+    for (const one of group) {
+      if (done.has(one)) outcomes.push(one.outcome)
+      else lost.push(one)
+    }
+  }
+  for (const { one } of lost) {
+    const job = await trackedAttempt(tx, one.job.attemptId)
+    const planned = job && (await plan(tx, { ...one, job }, now))
+    // Inside this transaction nobody can win a second time.
+    if (planned && (await changeTogether(tx, [planned], now)).has(planned)) outcomes.push(planned.outcome)
+  }
+  return outcomes
+}
+
+/** What is to become of a job, and what that is to those who count. */
+interface Planned {
+  readonly one: Observation<Tracked>
+  readonly change: Omit<Change, 'events'>
+  readonly events: readonly NewEvent[]
+  readonly outcome: Outcome
+}
+
+const plan = async (tx: Transaction, one: Observation<Tracked>, now: number): Promise<Planned> => {
+  const { job, report, asked } = one
+  const decision = decide(job, report, asked)
+  const fresh = asked > job.statusChangedAt
+  const parts =
+    fresh && mentions(report) && report.parts ? await storeParts(tx, job.attemptId, report.parts, asked) : false
+  const changed = decision.status !== undefined || parts || told(decision)
+  return {
+    one,
+    change: changeOf(job, decision, report, asked, now),
+    events: eventsOf(job, decision, parts),
+    outcome: { changed, ended: decision.ended === true },
+  }
+}
+
+/** Answers those that were changed. */
+const changeTogether = async (
+  tx: Transaction,
+  group: readonly Planned[],
+  now: number,
+): Promise<ReadonlySet<Planned>> => {
+  const byJob = new Map(group.map((planned) => [planned.one.job, planned]))
+  const { change } = group[0] as Planned
+  const changed = await changeAll(tx, [...byJob.keys()], now, change, (job) => byJob.get(job)?.events ?? [])
+  return new Set(changed.map((job) => byJob.get(job) as Planned))
 }
 
 const told = ({ progress, statusMessage }: Decision): boolean => progress !== undefined || statusMessage !== undefined
 
-const asChange = (
+const changeOf = (
   job: Tracked,
-  { gapCount, gapSince, ended, requeued, ...columns }: Decision,
+  { gapCount, gapSince, ended, requeued: _, ...columns }: Decision,
   report: JobReport | Gap,
   asked: number,
   now: number,
-  parts: boolean,
-) => {
+): Omit<Change, 'events'> => {
   const confirmed = mentions(report) && asked > job.statusChangedAt && confirms(job, report)
   const attempt: AttemptChange = {
     ...(gapCount === undefined ? {} : { gapCount }),
@@ -96,23 +143,25 @@ const asChange = (
     ...(confirmed ? { orderName: null, orderError: null } : {}),
     ...(job.live === 0 && columns.status === undefined ? watchAgain(job, now) : {}),
   }
-  const { progress, statusMessage } = columns
+  return {
+    ...(Object.keys(columns).length > 0 ? { job: columns as JobChange } : {}),
+    attempt,
+    ...(confirmed ? { order: true } : {}),
+  }
+}
+
+const eventsOf = (job: Tracked, decision: Decision, parts: boolean): NewEvent[] => {
+  const { progress, statusMessage } = decision
   const data = {
     ...(statusMessage === undefined ? {} : { statusMessage }),
     ...(progress === undefined ? {} : { progress }),
   }
   const about = { app: job.app, jobId: job.id, attempt: job.attemptNumber }
-  const events: NewEvent[] = [
-    ...(requeued ? [{ kind: 'requeued' as const, ...about }] : []),
+  return [
+    ...(decision.requeued ? [{ kind: 'requeued' as const, ...about }] : []),
     ...(parts ? [{ kind: 'parts' as const, ...about }] : []),
-    ...(told(columns) ? [{ kind: 'progress' as const, ...about, data }] : []),
+    ...(told(decision) ? [{ kind: 'progress' as const, ...about, data }] : []),
   ]
-  return {
-    ...(Object.keys(columns).length > 0 ? { job: columns as JobChange } : {}),
-    attempt,
-    events,
-    ...(confirmed ? { order: true as const } : {}),
-  }
 }
 
 const watchAgain = (job: Tracked, now: number): AttemptChange =>
