@@ -11,6 +11,7 @@ import type { Questions } from './questions.js'
 import type { Registry } from './registry.js'
 import type { ReportTokens } from './report-token.js'
 import type { Database } from './store/database.js'
+import type { Progress } from './store/progress.js'
 import type { Polled } from './waiting/polled.js'
 import type { Waiting } from './waiting/waiting.js'
 
@@ -66,6 +67,8 @@ export interface Core {
   readonly questions: Questions
   /** Who waits for jobs to settle. */
   readonly waiting: Waiting
+  /** What jobs tell of their progress. */
+  readonly progress: Progress
   /** Who waits for an answered poll. */
   readonly polled: Polled
   /** The root of all directories of jobs, absolute. */
@@ -79,6 +82,8 @@ export interface Core {
   readonly apps: Map<string, App>
   /** Something was committed that loops or viewers wait for. */
   readonly committed: () => void
+  /** News for viewers were committed, which give the loops nothing to do. */
+  readonly told: () => void
 }
 
 export const appOf = (core: Pick<Core, 'apps'>, name: string): App => {

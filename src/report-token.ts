@@ -1,28 +1,36 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto'
 import { link, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Token } from './adapter.js'
 import { TelestoError } from './errors.js'
 import type { KeyRing } from './key-ring.js'
 
-/** Signs and checks the right of one attempt to report. Every process with the keys derives the same token; none is stored. */
+/**
+ * Signs and checks the right of one attempt to report. Every process with the keys derives the same token, and none is stored:
+ * a token names its attempt, so that a wrong one is known without a look at the database.
+ */
 export interface ReportTokens {
   of(attempt: Token): string
-  matches(attempt: Token, presented: string): boolean
+  /** The attempt that was signed; undefined where it was not, by any of the keys. */
+  attemptOf(presented: string): Token | undefined
 }
 
 /** The first key signs; tokens of the others hold as well. */
-export const createReportTokens = (keys: readonly [Uint8Array, ...Uint8Array[]]): ReportTokens => {
-  const signed = (key: Uint8Array, attempt: Token): string =>
-    createHmac('sha256', key).update(`report:${attempt}`).digest('base64url')
+export const createReportTokens = ([first, ...others]: readonly [Uint8Array, ...Uint8Array[]]): ReportTokens => {
+  const signing = createSecretKey(first)
+  const keys = [signing, ...others.map((key) => createSecretKey(key))]
+  const signed = (key: KeyObject, attempt: Token): string =>
+    `${attempt}.${createHmac('sha256', key).update(`report:${attempt}`).digest('base64url')}`
   return {
-    of: (attempt) => signed(keys[0], attempt),
-    matches: (attempt, presented) => {
+    of: (attempt) => signed(signing, attempt),
+    attemptOf(presented) {
+      const attempt = presented.slice(0, Math.max(presented.lastIndexOf('.'), 0))
       const given = Buffer.from(presented)
-      return keys.some((key) => {
+      const right = keys.some((key) => {
         const wanted = Buffer.from(signed(key, attempt))
         return wanted.length === given.length && timingSafeEqual(wanted, given)
       })
+      return right ? attempt : undefined
     },
   }
 }

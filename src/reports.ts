@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { JOB_STATES, type JobState } from './adapter.js'
+import { JOB_STATES, type JobState, type Token } from './adapter.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
 import { check, FIELDS, line } from './options.js'
@@ -9,6 +9,7 @@ import { nowIn, type Transaction } from './store/database.js'
 import { insertEvents } from './store/events.js'
 import { countParts } from './store/history.js'
 import { type JobRow, readJobRow } from './store/jobs.js'
+import type { News } from './store/progress.js'
 import { change } from './store/transition.js'
 
 /** What a job may say of itself. Everything is optional; `nodes` tells the states of its parts by name; a job without a scheduler gets those that it had not. */
@@ -26,17 +27,21 @@ export interface ReportAnswer {
   readonly nodesApplied?: number
 }
 
+type Body = z.output<typeof reportSchema>
+
 /**
  * A signed report. Throws `report_refused` alike for an unknown job, a wrong token and that of an old attempt; then
  * `already_settled`; then `invalid`, naming the field. Progress and messages do not raise the version of the status.
  */
 export const report = async (core: Core, jobId: number, presented: string, body: unknown): Promise<ReportAnswer> => {
-  const before = await readJobRow(core.database, jobId)
-  authorise(core, before, presented)
+  const token = core.tokens.attemptOf(presented)
+  if (token === undefined) throw refused()
+  if (await tellProgress(core, jobId, token, body)) return {}
+  authorise(await readJobRow(core.database, jobId), token)
   const news = check(reportSchema, body)
   const answer = await core.database.write(async (tx) => {
     const row = await readJobRow(tx, jobId)
-    authorise(core, row, presented)
+    authorise(row, token)
     return await apply(core, tx, row, news)
   })
   core.committed()
@@ -44,29 +49,32 @@ export const report = async (core: Core, jobId: number, presented: string, body:
   return answer
 }
 
-function authorise(core: Core, row: JobRow | undefined, presented: string): asserts row is JobRow {
-  // The comparison is made for an unknown job too, so that the answer takes as long.
-  const right = core.tokens.matches(row?.token ?? 'none', presented)
-  if (!row || row.deletedAt !== null || row.token === null || !right) {
-    throw new TelestoError(
-      'report_refused',
-      'This job does not exist, or the token is not that of its current attempt.',
-    )
-  }
+const refused = () =>
+  new TelestoError('report_refused', 'This job does not exist, or the token is not that of its current attempt.')
+
+function authorise(row: JobRow | undefined, token: Token): asserts row is JobRow {
+  if (!row || row.deletedAt !== null || row.token !== token) throw refused()
   if (isSettled(row))
     throw new TelestoError('already_settled', `Job ${row.id} has already finished.`, { field: 'status' })
 }
 
-const apply = async (
-  core: Core,
-  tx: Transaction,
-  row: JobRow,
-  news: z.output<typeof reportSchema>,
-): Promise<ReportAnswer> => {
-  const fields = {
-    ...(news.message === undefined ? {} : { statusMessage: news.message }),
-    ...(news.progress === undefined ? {} : { progress: news.progress }),
-  }
+/** Most reports tell progress and nothing else. False, and nothing was written, for all that must be looked at. */
+const tellProgress = async (core: Core, id: number, token: Token, body: unknown): Promise<boolean> => {
+  const { data } = reportSchema.safeParse(body)
+  if (data === undefined || data.status !== undefined || data.nodes !== undefined) return false
+  const news = newsOf(data)
+  const told = Object.keys(news).length > 0 && (await core.progress({ id, token, news }))
+  if (told) core.told()
+  return told
+}
+
+const newsOf = ({ message, progress }: Body): News => ({
+  ...(message === undefined ? {} : { statusMessage: message }),
+  ...(progress === undefined ? {} : { progress }),
+})
+
+const apply = async (core: Core, tx: Transaction, row: JobRow, news: Body): Promise<ReportAnswer> => {
+  const fields = newsOf(news)
   const now = await nowIn(core.database, tx)
   const nodesApplied = news.nodes === undefined ? undefined : await applyNodes(tx, row, news.nodes, now)
   const answer = nodesApplied === undefined ? {} : { nodesApplied }

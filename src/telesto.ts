@@ -28,6 +28,7 @@ import { type Rotated, rotateKeys } from './schedulers/rotate.js'
 import * as settings from './schedulers/settings.js'
 import type { StatusClass } from './status.js'
 import { DATABASE_FILE, openDatabase } from './store/open.js'
+import { createProgress } from './store/progress.js'
 import { openTransport } from './transport/open.js'
 import type { HostKey } from './transport/ssh-host-key.js'
 import { UserView } from './user-view.js'
@@ -393,6 +394,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
       pokes: createPokes(() => clock.monotonic(), wake),
       questions: createQuestions(() => clock.monotonic()),
       waiting: createWaiting({ database, clock, access, feed, failed: unread('jobs that are waited for') }),
+      progress: createProgress(database),
       polled: createPolled(database, clock, unread('polls of other processes')),
       jobsRoot: path.join(directory, 'jobs'),
       machine,
@@ -403,6 +405,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
         feed.wake()
         wake()
       },
+      told: () => feed.wake(),
     }
     await change.ensureRecordsOfThisMachine(core)
     const functions: Functions = new Map()

@@ -87,11 +87,11 @@ test('Tokens of reports that an older key made still hold, also those of the fil
   const old = createReportTokens(await reportKeys(createKeyRing([one]), directory))
   const now = createReportTokens(await reportKeys(createKeyRing([two, one]), directory))
   const stranger = createReportTokens(await reportKeys(createKeyRing([newKey()]), await temporaryDirectory()))
-  for (const tokens of [before, old, now]) expect(now.matches('t1', tokens.of('t1'))).toBe(true)
+  for (const tokens of [before, old, now]) expect(now.attemptOf(tokens.of('t1'))).toBe('t1')
   expect(new Set([before, old, now].map((tokens) => tokens.of('t1'))).size).toBe(3)
-  expect(now.matches('t1', now.of('t2'))).toBe(false)
-  expect(now.matches('t1', stranger.of('t1'))).toBe(false)
-  expect(stranger.matches('t1', before.of('t1'))).toBe(false)
+  expect(now.attemptOf(now.of('t2'))).toBe('t2')
+  expect(now.attemptOf(stranger.of('t1'))).toBeUndefined()
+  expect(stranger.attemptOf(before.of('t1'))).toBeUndefined()
 })
 
 test('Keys for purposes tell nothing of each other', () => {

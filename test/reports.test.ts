@@ -16,6 +16,7 @@ import { createReportTokens, reportKeys } from '../src/report-token.js'
 import { report } from '../src/reports.js'
 import { createScheduler } from '../src/schedulers/change.js'
 import { openDatabase } from '../src/store/open.js'
+import { createProgress } from '../src/store/progress.js'
 import { localTransport } from '../src/transport/local.js'
 import { createPolled } from '../src/waiting/polled.js'
 import { createWaiting } from '../src/waiting/waiting.js'
@@ -56,6 +57,7 @@ const openCore = async () => {
       feed: createEventFeed(database, systemClock, fail),
       failed: fail,
     }),
+    progress: createProgress(database),
     polled: createPolled(database, systemClock, fail),
     jobsRoot: path.join(directory, 'jobs'),
     machine: 'here',
@@ -63,6 +65,7 @@ const openCore = async () => {
     leaseMs: 90_000,
     apps: new Map(),
     committed: () => {},
+    told: () => {},
   }
   const processResults = new Set(['read'])
   core.apps.set('flood', {

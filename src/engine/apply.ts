@@ -5,11 +5,11 @@ import { nowIn, type Transaction } from '../store/database.js'
 import type { NewEvent } from '../store/events.js'
 import { type AttemptChange, type Change, changeAll } from '../store/transition.js'
 import { storeParts } from './parts.js'
-import { situation, type Tracked, tracked } from './tracked.js'
+import { type Polled, type Tracked, trackedAttempts } from './tracked.js'
 
 /** One answer about one job, with when it was asked. */
-export interface Observation {
-  readonly job: Tracked
+export interface Observation<J extends Polled = Polled> {
+  readonly job: J
   readonly report: JobReport | Gap
   readonly asked: number
 }
@@ -24,19 +24,20 @@ export const applyObservations = async (
   core: Core,
   observations: readonly Observation[],
 ): Promise<{ readonly changed: number; readonly ended: number }> => {
-  const news = observations.filter((one) => saysAnything(one, decide(situation(one.job), one.report, one.asked)))
+  const news = observations.filter((one) => saysAnything(one, decide(one.job, one.report, one.asked)))
   let changed = 0
   let ended = 0
   for (let start = 0; start < news.length; start += BATCH) {
+    const whole = await readWhole(core.database, news.slice(start, start + BATCH))
     await core.database.write(async (tx) => {
       const now = await nowIn(core.database, tx)
-      let batch = news.slice(start, start + BATCH)
+      let batch = whole
       // A compare-and-set that is lost is read and decided again; inside this transaction nobody can win a second time.
       for (let attempt = 0; attempt < 2 && batch.length > 0; attempt++) {
         const { done, lost } = await applyBatch(tx, batch, now)
         changed += done.filter((one) => one.news).length
         ended += done.filter((one) => one.ended).length
-        batch = lost.length === 0 ? [] : await readAgain(tx, lost)
+        batch = lost.length === 0 ? [] : await readWhole(tx, lost)
       }
     })
   }
@@ -55,7 +56,7 @@ const saysAnything = ({ job, report }: Observation, decision: Decision): boolean
  * The scheduler's word shows that what a person asked has happened, of the whole or of all its parts that have not ended. The end of
  * a job confirms everything by itself.
  */
-const confirms = (job: Tracked, report: JobReport): boolean => {
+const confirms = (job: Polled, report: JobReport): boolean => {
   const states = [...statesOf(report)]
   const alive = states.filter((state) => !FINAL_STATES.has(state))
   if (job.orderName === 'hold') return alive.length > 0 && alive.every((state) => HELD_STATES.has(state))
@@ -65,7 +66,7 @@ const confirms = (job: Tracked, report: JobReport): boolean => {
 
 /** What is to be committed of one observation. */
 interface Wanted {
-  readonly one: Observation
+  readonly one: Observation<Tracked>
   readonly change: Change
   /** Whether it is news for people, and whether it is the job's end. */
   readonly news: boolean
@@ -75,9 +76,9 @@ interface Wanted {
 /** Commits observations: those that change alike together, so that the number of statements does not grow with them. */
 const applyBatch = async (
   tx: Transaction,
-  batch: readonly Observation[],
+  batch: readonly Observation<Tracked>[],
   now: number,
-): Promise<{ readonly done: readonly Wanted[]; readonly lost: readonly Observation[] }> => {
+): Promise<{ readonly done: readonly Wanted[]; readonly lost: readonly Observation<Tracked>[] }> => {
   const wanted: Wanted[] = []
   for (const one of batch) wanted.push(await wantedOf(tx, one, now))
   const done: Wanted[] = []
@@ -107,18 +108,22 @@ const shared = ({ status, cause }: NonNullable<Change['job']>) => ({
 })
 const ownColumns = ({ job: { status: _, cause: _cause, statusClass: _class, ...own } = {} }: Change) => own
 
-const readAgain = async (tx: Transaction, lost: readonly Observation[]): Promise<Observation[]> => {
-  const ids = lost.map(({ job }) => job.attemptId).join(', ')
-  const current = new Map((await tracked(tx, `a.id IN (${ids})`, [], lost.length)).map((job) => [job.attemptId, job]))
-  return lost.flatMap((one) => {
-    const job = current.get(one.job.attemptId)
+/** The same of the jobs as they are now; without those whose attempt is no longer the current one. */
+const readWhole = async (
+  reader: Pick<Transaction, 'all'>,
+  observations: readonly Observation[],
+): Promise<readonly Observation<Tracked>[]> => {
+  const ids = observations.map(({ job }) => job.attemptId)
+  const jobs = await trackedAttempts(reader, ids)
+  return observations.flatMap((one) => {
+    const job = jobs.get(one.job.attemptId)
     return job ? [{ ...one, job }] : []
   })
 }
 
-const wantedOf = async (tx: Transaction, one: Observation, now: number): Promise<Wanted> => {
+const wantedOf = async (tx: Transaction, one: Observation<Tracked>, now: number): Promise<Wanted> => {
   const { job, report, asked } = one
-  const decision = decide(situation(job), report, asked)
+  const decision = decide(job, report, asked)
   const parts =
     asked > job.statusChangedAt && mentions(report) && report.parts
       ? await storeParts(tx, job.attemptId, report.parts, asked)

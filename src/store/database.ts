@@ -22,6 +22,18 @@ export interface WriteOptions {
   readonly alone?: boolean
 }
 
+/** SQL that changes rows by a compare-and-set: what `free` selects is what is compared. All have the same parameters. */
+export interface FreeChange {
+  /** Tables for WITH, of which the others may select. */
+  readonly tables: string
+  /** Selects rows of telesto_jobs j: the table `free` of the following two. */
+  readonly free: string
+  /** An INSERT … SELECT … FROM free. */
+  readonly tell: string
+  /** An UPDATE … FROM free … RETURNING …. */
+  readonly change: string
+}
+
 /**
  * The store's connection to its database: raw SQL for hot paths, and Sequelize for what is read as objects.
  * Throws TelestoError `database_locked`, `database_read_only`, `database_full` or `database_unusable`; what was
@@ -42,6 +54,11 @@ export interface Database {
    * `work` must not wait for anything but its statements: nobody else can write meanwhile.
    */
   write<T>(work: (tx: Transaction) => Promise<T>, options?: WriteOptions): Promise<T>
+  /**
+   * Changes rows that nobody else is changing just now, and tells of it; answers what `change` returns. Where the database can,
+   * that happens beside other writers and without their lock: it waits for no row, and so for nobody.
+   */
+  changeFree<T extends object>(sql: FreeChange, params: readonly Value[]): Promise<T[]>
   /** The database's clock, in milliseconds since 1970, as a SQL expression: the only clock that processes share. */
   now(): string
   /** The database's clock, read. */

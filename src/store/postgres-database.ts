@@ -2,7 +2,7 @@ import type { Pool } from 'pg'
 import { Sequelize } from 'sequelize'
 import type { Clock } from '../clock.js'
 import { TelestoError } from '../errors.js'
-import type { Database, Row, Transaction, Value, WriteOptions } from './database.js'
+import type { Database, FreeChange, Row, Transaction, Value, WriteOptions } from './database.js'
 import { clockSql } from './dialect.js'
 import { defineModels, type Models } from './models.js'
 import { connectionConfig, createPool, type Pg, type PostgresAddress, types } from './postgres-connection.js'
@@ -11,8 +11,9 @@ import { createStatementNames, PostgresWriter } from './postgres-writer.js'
 import { codeErrorsOf } from './sequelize-errors.js'
 import { createWriteQueue, type WriteQueue } from './write-queue.js'
 
-/** So many connections that only read has a process at most, and so many of Sequelize's; one more writes. */
+/** So many connections that only read has a process at most, so many for changes beside the one that writes, and so many of Sequelize's. */
 const READERS = 4
+const BESIDE = 2
 const SEQUELIZE = 2
 
 /** What a database is made of: an address at which the schema is right. */
@@ -32,6 +33,7 @@ export class PostgresDatabase implements Database {
   readonly #queue: WriteQueue
   readonly #writer: PostgresWriter
   readonly #readers: Pool
+  readonly #beside: Pool
   readonly #named = createStatementNames()
   #closing: Promise<void> | undefined
   #closed = false
@@ -44,6 +46,7 @@ export class PostgresDatabase implements Database {
     // Nothing is written but under the writer's lock.
     const readOnly = connectionConfig(address, { default_transaction_read_only: 'on' })
     this.#readers = createPool(pg, { ...readOnly, max: READERS, idleTimeoutMillis: 30_000 })
+    this.#beside = createPool(pg, { ...connectionConfig(address, {}), max: BESIDE, idleTimeoutMillis: 30_000 })
     this.sequelize = new Sequelize({
       dialect: 'postgres',
       dialectModule: dialectModule(pg, readOnly),
@@ -62,16 +65,28 @@ export class PostgresDatabase implements Database {
   }
 
   async all<T extends object = Row>(sql: string, params: readonly Value[] = []): Promise<T[]> {
-    if (this.#closed) throw this.#closedError()
     try {
-      return (await this.#readers.query({ ...this.#named(sql), text: sql, values: [...params] })).rows as T[]
-    } catch (error) {
-      const coded = this.#coded(error)
+      return await this.#query<T>(this.#readers, sql, params)
+    } catch (coded) {
       if (coded instanceof TelestoError && coded.code === 'database_read_only') {
-        throw new Error('all() of a database only reads. Write inside its write().', { cause: error })
+        throw new Error('all() of a database only reads. Write inside its write().', { cause: coded })
       }
       throw coded
     }
+  }
+
+  /** One statement, which is a transaction of its own. */
+  async changeFree<T extends object>(
+    { tables, free, tell, change }: FreeChange,
+    params: readonly Value[],
+  ): Promise<T[]> {
+    if (this.#closing !== undefined) throw this.#closedError()
+    const taken = `${free} FOR NO KEY UPDATE OF j SKIP LOCKED`
+    return await this.#query<T>(
+      this.#beside,
+      `WITH ${tables}, free AS (${taken}), told_of AS (${tell}) ${change}`,
+      params,
+    )
   }
 
   async write<T>(work: (tx: Transaction) => Promise<T>, options?: WriteOptions): Promise<T> {
@@ -97,9 +112,18 @@ export class PostgresDatabase implements Database {
     }
     this.#closing ??= this.#queue.idle().then(async () => {
       this.#closed = true
-      await Promise.all([this.#writer.close(), this.#readers.end(), this.sequelize.close()])
+      await Promise.all([this.#writer.close(), this.#readers.end(), this.#beside.end(), this.sequelize.close()])
     })
     return this.#closing
+  }
+
+  async #query<T extends object>(pool: Pool, sql: string, params: readonly Value[]): Promise<T[]> {
+    if (this.#closed) throw this.#closedError()
+    try {
+      return (await pool.query({ ...this.#named(sql), text: sql, values: [...params] })).rows as T[]
+    } catch (error) {
+      throw this.#coded(error)
+    }
   }
 
   #coded(error: unknown): unknown {

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Sequelize, Transaction as SequelizeTransaction } from 'sequelize'
 import type { Clock } from '../clock.js'
 import { TelestoError } from '../errors.js'
-import type { Database, Row, Transaction, Value, WriteOptions } from './database.js'
+import type { Database, FreeChange, Row, Transaction, Value, WriteOptions } from './database.js'
 import { clockSql } from './dialect.js'
 import { type Handle, type Outcome, patiently } from './handle.js'
 import { defineModels, type Models } from './models.js'
@@ -78,6 +78,17 @@ export class SqliteDatabase implements Database {
     }
     if (this.#closing !== undefined) throw this.#closedError()
     return await this.#queue.write(work, options)
+  }
+
+  async changeFree<T extends object>(
+    { tables, free, tell, change }: FreeChange,
+    params: readonly Value[],
+  ): Promise<T[]> {
+    const both = `WITH ${tables}, free AS (${free})`
+    return await this.write(async (tx) => {
+      await tx.run(`${both} ${tell}`, params)
+      return await tx.all<T>(`${both} ${change}`, params)
+    })
   }
 
   now(): string {

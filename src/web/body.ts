@@ -35,7 +35,9 @@ const receive = async (req: IncomingMessage): Promise<Buffer> =>
     })
     req.on('end', () => resolve(Buffer.concat(chunks)))
     req.on('error', reject)
-    req.on('close', () => reject(broken('The body ended early.')))
+    req.on('close', () => {
+      if (!req.readableEnded) reject(broken('The body ended early.'))
+    })
   })
 
 const parse = (body: string | Buffer, type: string | undefined): unknown => {

@@ -1,9 +1,10 @@
 import { z } from 'zod'
+import type { Core } from '../core.js'
 import { TelestoError } from '../errors.js'
 import { MAX_POKE_DELAY_MS } from '../pokes.js'
 import { report, reportSchema } from '../reports.js'
 import { jobParams, whole } from './params.js'
-import { type Context, defineRoute, type Route } from './route.js'
+import { type Answer, type Context, defineRoute, type PlainRequest, type Route } from './route.js'
 
 const MAX_SECONDS = MAX_POKE_DELAY_MS / 1000
 const query = z.object({
@@ -33,6 +34,16 @@ const bearer = (context: Context): string | undefined => {
   )
 }
 
+const POKED = { json: { success: true } } as const
+
+/** A poke and nothing else: no token, no query, and an id that needs no second look. */
+const poke = (core: Core, { params, url, headers }: PlainRequest): Answer | undefined => {
+  if (headers.authorization !== undefined || url.includes('?') || !/^[1-9]\d{0,14}$/.test(String(params.id)))
+    return undefined
+  core.pokes.job(Number(params.id))
+  return POKED
+}
+
 const callback = (method: 'get' | 'post'): Route =>
   defineRoute({
     name: method === 'post' ? 'reportJob' : 'pokeJob',
@@ -49,11 +60,12 @@ const callback = (method: 'get' | 'post'): Route =>
     ...(method === 'post' ? { lateBody: reportSchema } : {}),
     output: method === 'post' ? reported : poked,
     errors: ['unknown_authorization', ...(method === 'post' ? REPORT_ERRORS : (['method_not_allowed'] as const))],
+    atOnce: poke,
     handler: async (context, { params, query }) => {
       const token = bearer(context)
       if (token === undefined) {
         context.core.pokes.job(params.id, query.delay * 1000)
-        return { json: { success: true } }
+        return POKED
       }
       if (method === 'get') {
         return {

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { z } from 'zod'
 import type { User } from '../access.js'
 import type { Core } from '../core.js'
@@ -52,6 +53,13 @@ export interface Content {
   readonly headers?: Readonly<Record<string, string>>
 }
 
+/** What Express knows of a request before anything is checked. */
+export interface PlainRequest {
+  readonly params: Readonly<Record<string, string | string[]>>
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+}
+
 interface RawInput {
   readonly params: unknown
   readonly query: unknown
@@ -75,6 +83,8 @@ interface RouteFacts {
   readonly empty?: Readonly<Record<number, string>>
   /** Codes of errors that are its own; the document adds those that every route of its kind can give. */
   readonly errors?: readonly TelestoErrorCode[]
+  /** Answers the plainest requests, of which there are many, as the handler would; undefined for all that it must look at. */
+  readonly atOnce?: (core: Core, request: PlainRequest) => Answer | undefined
 }
 
 interface RouteSpec<P extends z.ZodType, Q extends z.ZodType, B extends z.ZodType> extends RouteFacts {

@@ -34,7 +34,9 @@ export const createRouter = (parts: RouterParts, routes: readonly Route[]): Rout
   for (const route of routes) {
     const limit = parts.limits[route.kind]
     router[route.method](route.path, ...(limit ? [limit] : []), (req, res, next) => {
-      void answer(parts, route, req, res).catch(next)
+      const plain = route.atOnce?.(parts.core, req)
+      if (plain) void send(req, res, route.kind, plain)
+      else answer(parts, route, req, res).catch(next)
     })
   }
   for (const [path, methods] of methodsByPath(routes)) {

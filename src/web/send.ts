@@ -27,15 +27,15 @@ const HEADERS: Readonly<Record<RouteKind, readonly (readonly [name: string, valu
   asset: Object.entries(NOTHING),
 }
 
-/** Writes an answer. With node alone, so that it is the same under Express 4 and 5. */
-export const send = async (
+/** Writes an answer; where that lasts, it is awaited. With node alone, so that it is the same under Express 4 and 5. */
+export const send = (
   req: IncomingMessage,
   res: ServerResponse,
   kind: RouteKind,
   answer: Answer,
-): Promise<void> => {
+): Promise<void> | undefined => {
   for (const [name, value] of HEADERS[kind]) res.setHeader(name, value)
-  for (const [name, value] of Object.entries(answer.headers ?? {})) res.setHeader(name, value)
+  if (answer.headers) for (const [name, value] of Object.entries(answer.headers)) res.setHeader(name, value)
   res.statusCode = answer.status ?? 200
   const end = (type: string, body: string | Uint8Array): void => {
     res.setHeader('content-type', type)
@@ -45,13 +45,14 @@ export const send = async (
   if ('json' in answer) end('application/json; charset=utf-8', JSON.stringify(answer.json))
   else if ('html' in answer) end('text/html; charset=utf-8', answer.html)
   else if ('bytes' in answer) end(answer.type, answer.bytes)
-  else if ('file' in answer) await sendFile(req, res, answer.file, answer.type)
-  else if ('stream' in answer) await sendStream(req, res, answer.stream)
+  else if ('file' in answer) return sendFile(req, res, answer.file, answer.type)
+  else if ('stream' in answer) return sendStream(req, res, answer.stream)
   else {
     res.statusCode = answer.status ?? 303
     res.setHeader('location', answer.location)
     res.end()
   }
+  return undefined
 }
 
 /** As many bytes as the file had when it was opened: a job may still be writing to it. */

@@ -24,6 +24,7 @@ import type { SchedulerLimits } from '../../src/schedulers/limits.js'
 import type { Database, Transaction, Value } from '../../src/store/database.js'
 import { readJobRow } from '../../src/store/jobs.js'
 import { openDatabase } from '../../src/store/open.js'
+import { createProgress } from '../../src/store/progress.js'
 import { localTransport } from '../../src/transport/local.js'
 import { createPolled } from '../../src/waiting/polled.js'
 import { createWaiting } from '../../src/waiting/waiting.js'
@@ -169,6 +170,7 @@ export const portal = async (options: PortalOptions = {}) => {
     ),
     questions: createQuestions(() => clock.monotonic()),
     waiting: createWaiting({ database: counting, clock, access, feed, failed: unread('waiting') }),
+    progress: createProgress(counting),
     polled: createPolled(counting, clock, unread('polled')),
     jobsRoot: path.join(directory, 'jobs'),
     machine,
@@ -179,6 +181,7 @@ export const portal = async (options: PortalOptions = {}) => {
       feed.wake()
       wake()
     },
+    told: () => feed.wake(),
   }
   for (const name of options.apps ?? ['flood']) {
     const app: App = {

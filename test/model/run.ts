@@ -10,6 +10,7 @@ import { createQuestions } from '../../src/questions.js'
 import { createRegistry } from '../../src/registry.js'
 import { createReportTokens } from '../../src/report-token.js'
 import { createScheduler } from '../../src/schedulers/change.js'
+import { createProgress } from '../../src/store/progress.js'
 import { localTransport } from '../../src/transport/local.js'
 import { createPolled } from '../../src/waiting/polled.js'
 import { createWaiting } from '../../src/waiting/waiting.js'
@@ -273,6 +274,7 @@ const coreOf = (store: Store, world: World): Core => {
     ),
     questions: createQuestions(() => clock.monotonic()),
     waiting: createWaiting({ database, clock, access: defaultAccess, feed, failed }),
+    progress: createProgress(database),
     polled: createPolled(database, clock, failed),
     jobsRoot: `${store.directory}/jobs`,
     machine: 'model',
@@ -280,5 +282,6 @@ const coreOf = (store: Store, world: World): Core => {
     leaseMs: LEASE_MS,
     apps: new Map([[APP, appNamed(APP, store.directory, ['good', 'late', 'bad'])]]),
     committed: () => {},
+    told: () => {},
   }
 }

@@ -42,6 +42,7 @@ export const openStore = async (): Promise<Store> => {
   const database = Object.assign(Object.create(opened) as Database, {
     all: opened.all.bind(opened),
     write: opened.write.bind(opened),
+    changeFree: opened.changeFree.bind(opened),
     close: opened.close.bind(opened),
     now: () => NOW,
     readNow: async () => Number((await opened.all<{ at: number }>('SELECT at FROM model_clock'))[0]?.at),

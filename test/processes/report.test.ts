@@ -75,7 +75,7 @@ test('the documented line of telesto report does the same', async () => {
   const told6 = await run(`${line.replace(' || true', ' --node a=b')}; code=$?; ${token}; exit $code`)
   expect([told6.job.status, told6.job.exitCode]).toEqual(['Error', 6])
   const [secret, ...said] = told6.output.trim().split('\n')
-  expect(secret).toMatch(/^[\w-]{43}$/)
+  expect(secret).toMatch(/^t[0-9a-f]{32}\.[\w-]{43}$/)
   expect(said.join()).toMatch(/^telesto: The report is wrong: nodes\.a/)
   expect(said.join()).not.toContain(secret)
 })
