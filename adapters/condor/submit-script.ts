@@ -17,7 +17,7 @@ import { TAKE_OVER } from './take-over.js'
  */
 export const SUBMIT_SCRIPT = `\
 ${TAKE_OVER}set -f
-root=$1 batch=$2 id=$3 until=$(($(date +%s) + $4)) start=$(date +%s)
+root=$1 batch=$2 id=$3 until=$(($(date +%s) + $4))
 cd -- "$root" || exit
 failed() { say unpack; printf '%s\\n' "$1"; over 1; }
 words=$(mkdir -p -- "$batch" 2>&1) || failed "$words"
@@ -38,11 +38,11 @@ drop_known() {
   if [ -z "$skip" ]; then cat; return; fi
   while IFS= read -r line; do known_already "\${line%%,*}" || printf '%s\\n' "$line"; done
 }
-# The queue, and the history since this began: a slot that is free runs a short job at once.
+# The queue, and the newest of the history: a slot that is free runs a short job at once.
 look() {
   set -- -af TelestoToken ClusterId ProcId -constraint "TelestoBatch == \\"$id\\""
   condor_q "$@" || return
-  condor_history "$@" -since "EnteredCurrentStatus < $start" || :
+  condor_history "$@" -scanlimit 5000 || :
 }
 stop=
 # What a failed condor_submit has submitted all the same is not submitted again. Succeeds where the rest may be tried.
