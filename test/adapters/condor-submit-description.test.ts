@@ -180,6 +180,13 @@ describe('folders and files', () => {
     const many = described({ numJobs: 2, initialDir: 'run$(Process)', output: 'a/b/out', attributes: { x: 'y' } })
     expect(many.folders).toEqual(['run0', 'run1', 'run0/a/b', 'run1/a/b'])
     expect(many.commands.get('initialdir')).toBe('/home/ada/telesto/1/run$(Step)')
+    const each = described({
+      numJobs: 10_000,
+      initialDir: 'run$(Process)',
+      output: 'a$(ProcId)/out',
+      error: '/dev/null',
+    })
+    expect([each.folders.length, each.folders.at(-1)]).toEqual([20_000, 'run9999/a9999'])
     expect(described({ output: '$(where)/out', attributes: { where: 'x/$(deep)', deep: 'y' } }).folders).toEqual([
       'x/y',
     ])
