@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config'
 
-const common = { testTimeout: 30_000, hookTimeout: 30_000 }
+const common = { testTimeout: 60_000, hookTimeout: 60_000 }
 
 const WHOLE = [
   'test/processes/**/*.test.ts',

@@ -124,18 +124,23 @@ test('sshd hangs, and goes on', async () => {
   await jobs.finish()
 })
 
-/** Commands of the pool, as its account. */
-const onPool = (command: string, ...args: string[]): string =>
-  execFileSync(path.join(path.join(given('CONDOR_DIR'), 'bin'), command), args, { encoding: 'utf8' })
-const scheddAnswers = (): boolean =>
-  spawnSync(path.join(path.join(given('CONDOR_DIR'), 'bin'), 'condor_q'), ['-totals'], { stdio: 'ignore' }).status === 0
-const stopSchedd = async (): Promise<void> => {
-  onPool('condor_off', '-fast', '-daemon', 'schedd')
-  await expect.poll(scheddAnswers, { timeout: 30_000 }).toBe(false)
+const inPool = (...parts: string[]): string => path.join(given('CONDOR_DIR'), ...parts)
+const pidsOfMaster = (): { readonly master: number; readonly schedd: number | undefined } => {
+  const master = Number(readFileSync(inPool('run', 'master.pid'), 'utf8').split(' ')[0])
+  const children = readFileSync(`/proc/${master}/task/${master}/children`, 'utf8').split(' ').filter(Boolean)
+  const schedd = children.find((pid) => readFileSync(`/proc/${pid}/comm`, 'utf8').startsWith('condor_schedd'))
+  return { master, schedd: schedd === undefined ? undefined : Number(schedd) }
+}
+/** It is killed, and condor_master stands still, which would start it again. */
+const stopSchedd = (): void => {
+  const { master, schedd } = pidsOfMaster()
+  process.kill(master, 'SIGSTOP')
+  if (schedd !== undefined) process.kill(schedd, 'SIGKILL')
 }
 const startSchedd = async (): Promise<void> => {
-  onPool('condor_on', '-daemon', 'schedd')
-  await expect.poll(scheddAnswers, { timeout: 60_000 }).toBe(true)
+  process.kill(pidsOfMaster().master, 'SIGCONT')
+  const answers = () => spawnSync(inPool('bin', 'condor_q'), ['-totals'], { stdio: 'ignore' }).status
+  await expect.poll(answers, { timeout: 60_000, interval: 200 }).toBe(0)
 }
 
 test('The schedd is stopped, and started again', async () => {
@@ -143,7 +148,7 @@ test('The schedd is stopped, and started again', async () => {
   await portal.connect()
   const jobs = await startJobs(portal)
   await outage(portal, 'degraded', /condor_q: .*(Failed to connect|Can't find address|Failed to fetch ads)/, {
-    pull: () => void stopSchedd(),
+    pull: stopSchedd,
     back: startSchedd,
   })
   await portal.feels('ok')
@@ -154,9 +159,9 @@ test('The schedd comes back without its queue, and later with it', async () => {
   const portal = await startCondorPortal()
   await portal.connect()
   const jobs = await startJobs(portal)
-  const queue = path.join(onPool('condor_config_val', 'SPOOL').trim(), 'job_queue.log')
+  const queue = inPool('pool', 'spool', 'job_queue.log')
   const exchange = async (from: string, to: string): Promise<void> => {
-    await stopSchedd()
+    stopSchedd()
     rmSync(to, { force: true })
     renameSync(from, to)
     await startSchedd()
@@ -170,7 +175,7 @@ test('The schedd comes back without its queue, and later with it', async () => {
     isAway = false
   }
   onTestFinished(bringBack)
-  await portal.feels('degraded', /mentions none/)
+  await portal.feels('degraded', /mentioned none of 4 jobs that it knew before/)
   expect((await pictureOf(portal)).events).toEqual(events)
   expect(await Promise.all(jobs.all.map(portal.status))).toEqual(['Running', 'Running', 'Submitted', 'Paused'])
   await bringBack()

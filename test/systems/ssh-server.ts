@@ -118,10 +118,10 @@ export const startSshd = async (
     freeze: () => signal(pids(), 'SIGSTOP'),
     thaw: () => signal(pids(), 'SIGCONT'),
     async start() {
-      child = spawn('/usr/sbin/sshd', ['-D', '-E', logFile, '-f', config], { stdio: 'ignore' })
-      process.once('exit', atExit) // where a test took too long
       writeFileSync(logFile, '', { flag: 'a' })
       const listening = server.count('Server listening') + 1
+      child = spawn('/usr/sbin/sshd', ['-D', '-E', logFile, '-f', config], { stdio: 'ignore' })
+      process.once('exit', atExit) // where a test took too long
       await expect.poll(() => server.count('Server listening')).toBe(listening)
     },
     async stop() {
