@@ -2,7 +2,12 @@ import { defineConfig } from 'vitest/config'
 
 const common = { testTimeout: 30_000, hookTimeout: 30_000 }
 
-const WHOLE = ['test/processes/**/*.test.ts', 'test/docs/**/*.test.ts', 'test/adapters/local-crash.test.ts']
+const WHOLE = [
+  'test/processes/**/*.test.ts',
+  'test/docs/**/*.test.ts',
+  'test/adapters/local-crash.test.ts',
+  'test/cli/{schedulers,called-wrongly}.test.ts',
+]
 
 export default defineConfig({
   test: {

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { defineAdapter } from '../src/adapter.js'
 import { SSH_SECRETS, sshFields, sshTargetOf } from '../src/transport/ssh-target.js'
+import { condorAttributes } from './condor/attributes.js'
 import { connectCondor } from './condor/scheduler.js'
 import { condorSpec } from './condor/spec.js'
 import { type CondorWorkflowSpec, condorWorkflowSpec, workflowGraph } from './condor/workflow-spec.js'
@@ -27,6 +28,7 @@ export const condor = defineAdapter({
   secrets: SSH_SECRETS,
   specs: { CONDOR: condorSpec, CONDORWORKFLOW: condorWorkflowSpec },
   aliases: { CONDORJOB: 'CONDOR' },
+  attributes: { CONDOR: condorAttributes },
   defaults: { pollSeconds: 5, maxIdsPerPoll: 5000, maxSubmitsPerMinute: 6000 },
   graph: (jobType, spec) => (jobType === 'CONDORWORKFLOW' ? workflowGraph(spec as CondorWorkflowSpec) : undefined),
   ssh: sshTargetOf,

@@ -46,14 +46,21 @@ export const environmentCommand = (words: string, withMacros = ''): readonly [st
   return ['MY.Environment', last === '' ? classAdText(words) : `strcat(${classAdText(words)}${last})`]
 }
 
-/** A name of a file, in which nothing is a macro. What it cannot carry, `nameProblem` tells. */
+/** A text on a line, in which nothing is a macro. What it cannot carry, UNTOLD finds. */
 export const literalName = (name: string): string => name.replaceAll(/\$(?=[A-Za-z_]*\()/g, '$(DOLLAR)')
+const UNTOLD = /\$\$[([]|\$\(dollar\)/i
+
+/** A text of a ClassAd as plain as tools show it, to be the end of its line; undefined where the line cannot carry it. */
+export const textLine = (text: string): string | undefined =>
+  /\p{Cc}/u.test(text) || UNTOLD.test(text) || !text.isWellFormed()
+    ? undefined
+    : `"${literalName(text).replaceAll('"', '\\"')}"`
 
 /** Why condor_submit could not be told this name of a file; undefined: it can be. */
 export const nameProblem = (name: string): string | undefined => {
   if (name.trim() === '' || name !== name.trim()) return 'is empty, or starts or ends with white space'
   if (/\p{Cc}/u.test(name) || !name.isWellFormed()) return 'holds a control character or half of a surrogate pair'
   if (name.includes(',')) return 'holds a comma, which separates names'
-  if (/\$\$[([]|\$\(dollar\)/i.test(name)) return 'holds a macro that condor_submit cannot be told as plain text'
-  return /["\\]/.test(name) ? 'holds a double quote or a backslash' : undefined
+  if (UNTOLD.test(name)) return 'holds a macro that condor_submit cannot be told as plain text'
+  return name.endsWith('\\') ? 'ends with a backslash' : undefined
 }

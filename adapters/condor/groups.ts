@@ -12,14 +12,14 @@ export interface Described {
  */
 export interface Group {
   readonly submitFile: string
-  /** `<token>,<values>`: what condor_submit reads from its standard input. */
+  /** `<token>,<number>`: what condor_submit reads from its standard input. */
   readonly lines: readonly string[]
 }
 
 /**
  * Puts jobs together that one submit file can describe: with the same commands, so that no command of one job can leak to
- * the next, as many procs each, and the same universe, which is one for a whole cluster. What all of them say alike stands in the file, what
- * differs in the lines. Pure.
+ * the next, as many procs each, and the same universe, which is one for a whole cluster. What all of them say alike stands in the file
+ * once, what differs in a macro of each. Pure.
  */
 export const groupsOf = (jobs: readonly Described[]): Group[] => {
   const groups = new Map<string, Described[]>()
@@ -33,43 +33,23 @@ export const groupsOf = (jobs: readonly Described[]): Group[] => {
   return [...groups.values()].map(groupOf)
 }
 
+// A line of `queue … from` is split at commas and white space and knows no quotes: it holds no values, but the number of the job,
+// which is part of the names of the macros that do.
 const groupOf = (jobs: readonly Described[]): Group => {
   const [first] = jobs
   if (!first) throw new Error('A group without a job.')
-  const variables = ['telestoToken']
-  const columns: string[] = []
-  const text = [...SEPARATORS.map(([, name, value]) => `${name} = ${value}`)]
+  const macros: string[] = []
+  const commands: string[] = []
   for (const [command, value] of first.description.commands) {
-    if (jobs.every(({ description }) => description.commands.get(command) === value)) {
-      text.push(`${command} = ${value}`)
-      continue
-    }
-    const variable = `telesto${columns.length}`
-    variables.push(variable)
-    columns.push(command)
-    text.push(`${command} = $(${variable})`)
+    const differs = jobs.some(({ description }) => description.commands.get(command) !== value)
+    commands.push(`${command} = ${differs ? `$(telesto_${commands.length}_$(telestoJob))` : value}`)
+    if (!differs) continue
+    for (const [job, { description }] of jobs.entries())
+      macros.push(`telesto_${commands.length - 1}_${job} = ${description.commands.get(command) ?? ''}`)
   }
-  text.push(`queue ${first.description.count} ${variables.join(',')} from -`)
+  const queue = `queue ${first.description.count} telestoToken,telestoJob from -`
   return {
-    submitFile: `${text.join('\n')}\n`,
-    lines: jobs.map(({ token, description }) =>
-      [token, ...columns.map((command) => field(description.commands.get(command) ?? ''))].join(','),
-    ),
+    submitFile: [...macros, ...commands, queue, ''].join('\n'),
+    lines: jobs.map(({ token }, job) => `${token},${job}`),
   }
-}
-
-// A line of `queue … from` is split at commas and white space, and knows no quotes: a value has macros in their place. A macro's own
-// value is stripped of white space at its ends, so that a space stands between two macros of nothing.
-const SEPARATORS = [
-  ['', 'telestoNothing', ''],
-  [',', 'telestoComma', ','],
-  [' ', 'telestoSpace', '$(telestoNothing) $(telestoNothing)'],
-  ['\t', 'telestoTab', '$(telestoNothing)\t$(telestoNothing)'],
-] as const
-
-const MACROS: ReadonlyMap<string, string> = new Map(SEPARATORS.map(([text, name]) => [text, `$(${name})`]))
-
-const field = (value: string): string => {
-  const trimmed = value.trim()
-  return trimmed === '' ? (MACROS.get('') ?? '') : trimmed.replaceAll(/[, \t]/g, (one) => MACROS.get(one) ?? one)
 }

@@ -5,6 +5,7 @@ import {
   inQuotes,
   literalName,
   nameProblem,
+  textLine,
   variableWords,
 } from './arguments.js'
 import { expand, expandForEach, type Given, givenBy, invalid, type Value, withStep } from './given.js'
@@ -183,7 +184,8 @@ export const describe = (spec: CondorSpec, place: JobPlace): SubmitDescription =
   const folders = setPaths(commands, all, place.directory, spec.numJobs)
   setInputs(commands, spec, all, place)
   setEnvironment(commands, all, place)
-  if (!/\p{Cc}/u.test(place.name) && !all.has('batch_name')) commands.set('MY.JobBatchName', classAdText(place.name))
+  const name = textLine(place.name)
+  if (name !== undefined && !all.has('batch_name')) commands.set('MY.JobBatchName', name)
   commands.set('MY.TelestoToken', classAdText(place.token))
   if (place.batch !== undefined) commands.set('MY.TelestoBatch', classAdText(place.batch))
   for (const macro of OWN_MACROS)
@@ -196,21 +198,3 @@ const line = (command: string, value: string): string => `${command} = ${value}\
 /** The submit file of one job. */
 export const serialize = ({ commands, count }: SubmitDescription): string =>
   `${[...commands].map(([command, value]) => line(command, value)).join('')}queue ${count}\n`
-
-/**
- * The submit file of many jobs in one cluster: all must have the same commands and the same count. Each job's values stand in macros
- * of its own, so that the file has one queue statement: HTCondor after version 23 takes no more than one.
- */
-export const serializeAll = (descriptions: readonly SubmitDescription[]): string => {
-  const [first] = descriptions
-  if (first === undefined) return ''
-  if (descriptions.length === 1) return serialize(first)
-  const names = [...first.commands.keys()]
-  const macro = (job: number | string, index: number): string => `telesto_${job}_${index}`
-  const values = descriptions.flatMap(({ commands }, job) =>
-    names.map((name, index) => line(macro(job, index), commands.get(name) ?? '')),
-  )
-  const template = names.map((name, index) => line(name, `$(${macro('$(TelestoJob)', index)})`))
-  const jobs = descriptions.map((_, job) => `${job}\n`).join('')
-  return `${values.join('')}${template.join('')}queue ${first.count} TelestoJob from (\n${jobs})\n`
-}

@@ -10,6 +10,13 @@ export interface Command {
   run(args: readonly string[]): Promise<string>
 }
 
+/** Commands under one word: "schedulers list". */
+export interface Group {
+  readonly commands: Readonly<Record<string, Command>>
+  /** A command whose name is not fixed. */
+  other?(name: string): Command | undefined
+}
+
 /** The error of a command that was called wrongly, as parseArgs throws it. */
 export const wrongly = (message: string): Error => Object.assign(new Error(message), { code: 'ERR_PARSE_ARGS_TELESTO' })
 

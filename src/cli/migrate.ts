@@ -1,36 +1,27 @@
-import path from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Command, wrongly } from './command.js'
+import { PLACE, PLACE_USAGE, placeIn } from './place.js'
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /** `telesto migrate`: brings a database up to this version, or back down. */
 export const migrate: Command = {
-  usage: 'migrate [--directory <directory> | --file <path> | --database <url>] [--down [name]]',
+  usage: `migrate ${PLACE_USAGE} [--down [name]]`,
   summary:
     'Brings the database up to this version: that of the URL, by default the one in the environment variable DATABASE_URL; without it the file, by default the one in .telesto, after a copy. --down undoes the last migration, or the named one and all after it.',
   async run(args) {
     const { values, positionals } = parseArgs({
       args: args.flatMap((arg) => (arg.startsWith('--down=') ? ['--down', arg.slice('--down='.length)] : [arg])),
-      options: {
-        directory: { type: 'string' },
-        file: { type: 'string' },
-        database: { type: 'string' },
-        down: { type: 'boolean', default: false },
-      },
+      options: { ...PLACE, down: { type: 'boolean', default: false } },
       allowPositionals: true,
     })
     const [down, ...more] = positionals
     if (more.length > 0 || (down !== undefined && !values.down))
       throw wrongly(`Unexpected argument '${more[0] ?? down}'`)
-    const { directory, file, database } = values
-    if ([directory, file, database].filter((given) => given !== undefined).length > 1)
-      throw wrongly('Give --directory, --file or --database, one of them')
-    const url = database ?? (file === undefined && directory === undefined ? process.env.DATABASE_URL : undefined)
     // Loaded here: the program must be able to refuse an old Node before it needs what only a newer one has.
     const { DATABASE_FILE, migrateDatabase } = await import('../store/open.js')
     const { name, names, copy } = await migrateDatabase({
-      ...(url ? { url } : { file: file ?? path.join(directory ?? '.telesto', DATABASE_FILE) }),
+      ...placeIn(values, DATABASE_FILE),
       log: quiet,
       ...(values.down ? { down: down ?? true } : {}),
     })

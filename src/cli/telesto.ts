@@ -1,17 +1,23 @@
 #!/usr/bin/env node
 import { nodeTooOld } from '../node-version.js'
 import { version } from '../version.js'
-import { type Command, exitCodeOf, wasCalledWrongly } from './command.js'
+import { type Command, exitCodeOf, type Group, wasCalledWrongly } from './command.js'
+import { keys } from './keys.js'
+import { link } from './link.js'
 import { migrate } from './migrate.js'
 import { report } from './report.js'
+import { schedulers } from './schedulers.js'
 
-const commands: Readonly<Record<string, Command>> = { migrate, report }
+const commands: Readonly<Record<string, Command | Group>> = { migrate, schedulers, link, keys, report }
+const inside = (one: Command | Group): readonly Command[] => ('commands' in one ? Object.values(one.commands) : [one])
 
 const help = (): string =>
   [
     'Usage: telesto <command> [options]',
     '',
-    ...Object.values(commands).flatMap(({ usage, summary }) => [`  telesto ${usage}`, `      ${summary}`, '']),
+    ...Object.values(commands)
+      .flatMap(inside)
+      .flatMap(({ usage, summary }) => [`  telesto ${usage}`, `      ${summary}`, '']),
     '  telesto --help       shows this',
     '  telesto --version    shows the version',
     '',
@@ -25,6 +31,12 @@ const helpOf = ({ usage, summary, exitCodes }: Command): string =>
     ...(exitCodes ? ['Exit codes:'] : []),
     ...Object.entries(exitCodes ?? {}).map(([code, meaning]) => `  ${code}  ${meaning}`),
   ].join('\n')
+
+const among = <T>(known: Readonly<Record<string, T>>, name: string | undefined): T | undefined =>
+  name !== undefined && Object.hasOwn(known, name) ? known[name] : undefined
+const inGroup = (one: Command | Group): Readonly<Record<string, Command>> => ('commands' in one ? one.commands : {})
+const nothingNamed = (name: string | undefined, known: readonly string[]): string =>
+  `${name === undefined ? 'a command is missing' : `there is no command ${JSON.stringify(name)}`}. There is: ${known.join(', ')}. See: telesto --help`
 
 const main = async (args: readonly string[]): Promise<number> => {
   const say = (text: string) => process.stdout.write(`${text}\n`)
@@ -43,20 +55,28 @@ const main = async (args: readonly string[]): Promise<number> => {
     say(help())
     return 0
   }
-  const command = name !== undefined && Object.hasOwn(commands, name) ? commands[name] : undefined
-  if (!command) {
-    const known = Object.keys(commands).join(', ')
-    complain(
-      `${name === undefined ? 'a command is missing' : `there is no command ${JSON.stringify(name)}`}. There is: ${known}. See: telesto --help`,
-    )
+  const found = among(commands, name)
+  if (!found) {
+    complain(nothingNamed(name, Object.keys(commands)))
     return 2
   }
-  if (rest.includes('--help') || rest.includes('-h')) {
+  const [second, ...more] = rest
+  if ('commands' in found && (second === '--help' || second === '-h')) {
+    say(inside(found).map(helpOf).join('\n\n'))
+    return 0
+  }
+  const command = 'run' in found ? found : (among(found.commands, second) ?? found.other?.(second ?? ''))
+  if (!command) {
+    complain(nothingNamed(second === undefined ? undefined : `${name} ${second}`, Object.keys(inGroup(found))))
+    return 2
+  }
+  const words = command === found ? rest : more
+  if (words.includes('--help') || words.includes('-h')) {
     say(helpOf(command))
     return 0
   }
   try {
-    const text = await command.run(rest)
+    const text = await command.run(words)
     if (text !== '') say(text)
     return 0
   } catch (error) {

@@ -1,16 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { z } from 'zod'
+import { groupsOf } from '../../adapters/condor/groups.js'
 import { REPORT_FILE } from '../../adapters/condor/report-file.js'
 import { condorSpec } from '../../adapters/condor/spec.js'
-import {
-  describe as describeJob,
-  type JobPlace,
-  serialize,
-  serializeAll,
-} from '../../adapters/condor/submit-description.js'
+import { describe as describeJob, type JobPlace, serialize } from '../../adapters/condor/submit-description.js'
 import { SchedulerError } from '../../src/adapter.js'
 import { NASTY } from './condor-corpus.js'
-import { textOf, wordsOf } from './condor-language.js'
+import { wordsOf } from './condor-language.js'
 
 const PLACE: JobPlace = { token: 'tok-1', name: 'a job', directory: '/home/ada/telesto/1' }
 const described = (options: z.input<typeof condorSpec>, place: Partial<JobPlace> = {}) =>
@@ -144,12 +140,19 @@ describe('values', () => {
 })
 
 describe('the name', () => {
-  test.each(NASTY.filter((name) => !/\p{Cc}/u.test(name)).map((name) => [name]))(
-    '%j is the name of the batch',
-    (name) => {
-      expect(textOf(commands({}, { name })['MY.JobBatchName'] as string)).toBe(name)
-    },
-  )
+  test.each([
+    ['a job', '"a job"'],
+    ['$HOME "x" \\', '"$HOME \\"x\\" \\"'],
+    ['\\"', '"\\\\""'],
+    ['run $(Process)', '"run $(DOLLAR)(Process)"'],
+    ['queue 1000', '"queue 1000"'],
+    ['', '""'],
+  ])('%j is the name of the batch', (name, line) => {
+    expect(commands({}, { name })['MY.JobBatchName']).toBe(line)
+  })
+  test.each(['$$(Memory)', '$(DOLLAR)', '\ud800'])('%j cannot be carried, and is none', (name) => {
+    expect(commands({}, { name })).not.toHaveProperty('MY.JobBatchName')
+  })
   test('with a control character it is none, and one of your own is left alone', () => {
     expect(commands({}, { name: 'a\nqueue 1000' })).not.toHaveProperty('MY.JobBatchName')
     expect(commands({ attributes: { batch_name: 'mine' } })).toMatchObject({ batch_name: 'mine' })
@@ -283,15 +286,41 @@ describe('where a job may report to', () => {
 })
 
 describe('many jobs in one file', () => {
-  test('have one queue statement, and each its own values', () => {
-    const one = described({ arguments: ['1'], numJobs: 2 }, { token: 'a' })
-    const two = described({ arguments: ['2'], numJobs: 2 }, { token: 'b', directory: '/x' })
-    const text = serializeAll([one, two])
-    expect(text.match(/^queue/gm)).toEqual(['queue'])
-    expect(text).toMatch(/queue 2 TelestoJob from \(\n0\n1\n\)\n$/)
-    expect(text).toContain('telesto_0_1 = "\'1\'"\n')
-    expect(text).toContain('telesto_1_1 = "\'2\'"\n')
-    expect(text).toContain('\narguments = $(telesto_$(TelestoJob)_1)\n')
-    expect([serializeAll([one]), serializeAll([])]).toEqual([serialize(one), ''])
+  test('have one queue statement, and each its own values; what is alike stands there once', () => {
+    const one = described({ arguments: ['$ 1,'], numJobs: 2 }, { token: 'a' })
+    const two = described({ arguments: ['2'], numJobs: 2 }, { token: 'b' })
+    const [group, ...more] = groupsOf([
+      { token: 'a', description: one },
+      { token: 'b', description: two },
+    ])
+    expect(more).toEqual([])
+    expect(group).toEqual({
+      submitFile: `telesto_1_0 = "'$ 1,'"
+telesto_1_1 = "'2'"
+telesto_7_0 = "a"
+telesto_7_1 = "b"
+executable = /bin/true
+arguments = $(telesto_1_$(telestoJob))
+initialdir = /home/ada/telesto/1
+output = out.$(Step)
+error = err.$(Step)
+log = /home/ada/telesto/1/.telesto/events.log
+MY.JobBatchName = "a job"
+MY.TelestoToken = $(telesto_7_$(telestoJob))
+queue 2 telestoToken,telestoJob from -
+`,
+      lines: ['a,0', 'b,1'],
+    })
+  })
+  test('are in one file only with the same commands, as many procs, and the same universe', () => {
+    const options = [{}, { universe: 'local' }, { numJobs: 2 }, { priority: 1 }, { universe: 'vanilla' }, {}] as const
+    const jobs = options.map((one, place) => ({ token: `${place}`, description: described(one) }))
+    expect(groupsOf(jobs).map(({ lines }) => lines.map((line) => line.split(',')[0]))).toEqual([
+      ['0', '5'],
+      ['1'],
+      ['2'],
+      ['3'],
+      ['4'],
+    ])
   })
 })

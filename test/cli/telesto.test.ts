@@ -62,7 +62,10 @@ test('what fails is told in one sentence, with exit code 1', async () => {
 })
 
 test.for([
-  [['nothing'], 'there is no command "nothing". There is: migrate, report. See: telesto --help'],
+  [
+    ['nothing'],
+    'there is no command "nothing". There is: migrate, schedulers, link, keys, report. See: telesto --help',
+  ],
   [['constructor'], 'there is no command "constructor"'],
   [[], 'a command is missing'],
   [['migrate', '--sideways'], "Unknown option '--sideways'. Usage: telesto migrate"],

@@ -5,7 +5,7 @@ import type { Adapter, AdapterContext, Logger } from '../../src/adapter.js'
 import { createTelesto } from '../../src/index.js'
 import { newKey } from '../../src/key-ring.js'
 import { forget, look, telestoIn } from '../database.js'
-import { type ScriptedSystem, scriptedSystem } from '../engine/scripted-adapter.js'
+import { scriptedSystem } from '../engine/scripted-adapter.js'
 import { temporaryDirectory } from '../fixture.js'
 
 const config = z.strictObject({
@@ -32,10 +32,6 @@ export const vault = (has: readonly ('recover' | 'ping')[] = ['recover', 'ping']
     },
   }
   return { system, adapter, connected }
-}
-export interface Vault {
-  readonly system: ScriptedSystem
-  readonly adapter: Adapter
 }
 
 export const KEYS = [newKey(), newKey()] as const

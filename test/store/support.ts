@@ -76,13 +76,17 @@ export interface Child {
 export const startChild = (
   script: URL,
   args: readonly string[],
-  options: { cwd?: string; preload?: URL } = {},
+  options: { cwd?: string; preload?: URL; env?: NodeJS.ProcessEnv } = {},
 ): Child => {
   const hooks = [new URL('./run-typescript.mjs', import.meta.url), ...(options.preload ? [options.preload] : [])]
   const child = spawn(
     process.execPath,
     [...hooks.flatMap((hook) => ['--import', hook.href]), script.pathname, ...args],
-    { stdio: ['pipe', 'pipe', 'pipe'], ...(options.cwd === undefined ? {} : { cwd: options.cwd }) },
+    {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      ...(options.env === undefined ? {} : { env: { ...process.env, ...options.env } }),
+    },
   )
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
   let stderr = ''

@@ -8,7 +8,7 @@ export const becomeAccount = (name: string | undefined): void => {
   if (process.getuid?.() !== 0) return
   if (!name) throw new Error('There is no account to run these tests as: start them with npm run test:systems.')
   const [, , uid, gid, , home] = spawnSync('getent', ['passwd', name], { encoding: 'utf8' }).stdout.trim().split(':')
-  process.initgroups?.(name, Number(gid))
+  process.setgroups?.([Number(gid)])
   process.setgid?.(Number(gid))
   process.setuid?.(Number(uid))
   Object.assign(process.env, { HOME: home, USER: name, LOGNAME: name })

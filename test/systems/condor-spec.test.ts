@@ -6,22 +6,18 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import type { z } from 'zod'
+import { groupsOf } from '../../adapters/condor/groups.js'
 import { filesOf } from '../../adapters/condor/inputs.js'
 import { REPORT_FILE } from '../../adapters/condor/report-file.js'
 import { condorSpec } from '../../adapters/condor/spec.js'
-import {
-  describe as describeJob,
-  type SubmitDescription,
-  serialize,
-  serializeAll,
-} from '../../adapters/condor/submit-description.js'
+import { describe as describeJob, type SubmitDescription, serialize } from '../../adapters/condor/submit-description.js'
 import { NASTY } from '../adapters/condor-corpus.js'
 import { becomeAccount } from './account.js'
 
 becomeAccount(process.env.CONDOR_USER)
 
 type Options = z.input<typeof condorSpec>
-const top = mkdtempSync(join(tmpdir(), "telesto condor 'x' été $(y) "))
+const top = mkdtempSync(join(tmpdir(), `telesto condor 'x' "z" été $(y) \\ `))
 const app = join(top, 'app')
 mkdirSync(app)
 const program = (name: string, text: string): void => {
@@ -60,17 +56,20 @@ const made = async (options: Options, name = 'a job', report = false): Promise<M
   return { token, directory, description }
 }
 /** What condor_submit says of a file. */
-const told = (text: string) => {
+const told = (text: string, input = '') => {
   const file = join(top, `${++count}.sub`)
   writeFileSync(file, text)
-  return spawnSync('condor_submit', ['-terse', file], { encoding: 'utf8', cwd: top })
+  return spawnSync('condor_submit', ['-terse', file], { encoding: 'utf8', cwd: top, input })
 }
 /** Submits a file; how many procs there are in which cluster. */
-const submitted = (text: string): readonly [first: string, last: string] => {
-  const { stdout, stderr, status } = told(text)
+const submitted = (text: string, input?: string): readonly [first: string, last: string] => {
+  const { stdout, stderr, status } = told(text, input)
   expect([status, stderr.replaceAll(/^(\n|WARNING: .*)$/gm, '').trim()]).toEqual([0, ''])
   return /^(\d+\.\d+) - (\d+\.\d+)\n$/.exec(stdout)?.slice(1) as unknown as readonly [string, string]
 }
+/** Submits many jobs as the adapter does. */
+const submittedTogether = (jobs: readonly Made[]): (readonly [first: string, last: string])[] =>
+  groupsOf(jobs).map(({ submitFile, lines }) => submitted(submitFile, `${lines.join('\n')}\n`))
 const queue = (token: string, ...format: readonly string[]): string =>
   execFileSync('condor_q', ['-constraint', `TelestoToken == "${token}"`, ...format], { encoding: 'utf8' })
 
@@ -112,8 +111,7 @@ describe('arguments and variables', () => {
     const seed = Date.now()
     const lists = fc.sample(fc.array(text, { maxLength: 6 }), { numRuns: 40, seed })
     const jobs = await Promise.all(lists.map(async (list) => await made({ arguments: list })))
-    const groups = Map.groupBy(jobs, ({ description }) => [...description.commands.keys()].join())
-    for (const group of groups.values()) submitted(serializeAll(group.map(({ description }) => description)))
+    submittedTogether(jobs)
     await ended(jobs)
     for (const [index, job] of jobs.entries()) expect(words(output(job)), `seed ${seed}`).toEqual(lists[index])
   }, 120_000)
@@ -122,7 +120,7 @@ describe('arguments and variables', () => {
     expect(told(serialize((await made(line)).description))).toMatchObject({ status: 1 })
     const own = await made({ arguments: `"--seed $(Process) $INT(Process,%03d) 'a b'"`, numJobs: 2 })
     const other = await made({ arguments: `"--seed $(ProcId) y 'c d'"`, numJobs: 2 })
-    submitted(serializeAll([other.description, own.description]))
+    submittedTogether([other, own])
     await ended([own, other])
     expect([0, 1].map((proc) => words(output(own, `out.${proc}`)))).toEqual([
       ['--seed', '0', '000', 'a b'],
@@ -138,12 +136,13 @@ describe('arguments and variables', () => {
 
 describe('names and attributes', () => {
   const held = { attributes: { hold: true } } as const
+  const carried = (name: string) => !/\p{Cc}|\$\$[([]|\$\(DOLLAR\)/u.test(name)
   test('a name is carried unchanged, or not at all', async () => {
     for (const name of [...NASTY, ' leading and trailing ', 'run {id}']) {
       const job = await made(held, name)
       submitted(serialize(job.description))
-      const shown = queue(job.token, '-format', '%s', 'JobBatchName')
-      expect(/\p{Cc}/u.test(name) ? [name, ''] : [name]).toContain(shown)
+      const [{ JobBatchName }] = JSON.parse(queue(job.token, '-json')) as [{ readonly JobBatchName?: string }]
+      expect(JobBatchName).toBe(carried(name) ? name : undefined)
     }
   })
   test('whatever an attribute is, it is one job with one proc, or refused', async () => {
@@ -225,7 +224,7 @@ describe('names and attributes', () => {
 
 describe('files', () => {
   test('travel with the job, whatever they are called, and keep their path', async () => {
-    const names = ['a b.csv', "it's été.csv", '$(x) $y.csv', 'data/deep/100%;#.csv']
+    const names = ['a b.csv', `it's "été".csv`, '$(x) $y.csv', 'a\\"b\\c.csv', 'data/deep/100%;#.csv']
     for (const name of names) {
       mkdirSync(join(app, name, '..'), { recursive: true })
       writeFileSync(join(app, name), `content of ${name}\n`)
@@ -234,7 +233,7 @@ describe('files', () => {
       const job = await ran({
         executable: 'show',
         arguments: names,
-        remoteInputFiles: ['a b.csv', "it's été.csv", '$(x) $y.csv', 'data'],
+        remoteInputFiles: [...names.slice(0, 4), 'data'],
         shouldTransferFiles,
       })
       expect(output(job)).toContain(names.map((name) => `content of ${name}\n`).join(''))
@@ -290,7 +289,7 @@ describe('the file of reports', () => {
 test('many jobs with programs of their own are one cluster, each with its own token', async () => {
   program('other', 'echo other')
   const jobs = [await made({ arguments: ['one'] }), await made({ executable: 'other', arguments: ['two'] })]
-  const [first, last] = submitted(serializeAll(jobs.map(({ description }) => description)))
+  const [[first, last]] = submittedTogether(jobs) as [readonly [string, string]]
   expect([first.split('.')[0], first.split('.')[1], last.split('.')[1]]).toEqual([last.split('.')[0], '0', '1'])
   await ended(jobs)
   expect(jobs.map((job) => output(job))).toEqual(['one\0', 'other\n'])

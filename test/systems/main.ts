@@ -55,7 +55,7 @@ const SYSTEMS: Readonly<Record<string, System>> = {
     what: 'the adapter `condor` on a pool of HTCondor, on this machine and over SSH',
     scripts: ['test/systems/condor.sh', 'test/systems/sshd.sh'],
     config: 'vitest.systems.config.ts',
-    tests: ['test/systems/condor'],
+    tests: ['--no-file-parallelism', 'test/systems/condor'], // Some of them stop the schedd.
   },
   packed: {
     what: "the package as it would be published, in a user's project, on the oldest Node that it promises",
