@@ -23,10 +23,9 @@ export interface Situation {
   readonly exitCode: number | null
   readonly progress: number | null
   readonly statusMessage: string | null
-  /** A person asked for the end of the job. */
-  readonly cancelOrdered: boolean
-  /** The scheduler has been asked for that end at least once. */
-  readonly cancelSent: boolean
+  /** What a person asked for, and how often the scheduler has been told. */
+  readonly orderName: string | null
+  readonly orderTries: number
   readonly gapCount: number
   readonly gapSince: number | null
 }
@@ -81,8 +80,9 @@ const decideGap = (job: Situation, asked: number): Decision => {
   const gap = { gapCount: job.gapCount + 1, gapSince: job.gapSince ?? asked }
   if (gap.gapCount < LOST_AFTER_POLLS || asked - gap.gapSince < LOST_AFTER_MS) return gap
   // What was never asked to end may still run, unseen: it is not given up before it was.
-  if (job.cancelOrdered && !job.cancelSent) return gap
-  if (job.cancelOrdered) {
+  const cancelled = job.orderName === 'cancel'
+  if (cancelled && job.orderTries === 0) return gap
+  if (cancelled) {
     const reason = 'The job was asked to stop, and the scheduler no longer knows it.'
     return { ...gap, status: 'ABT', completionTime: asked, reason }
   }

@@ -19,8 +19,8 @@ const situation = (statusCode: StatusCode, more: Partial<Situation> = {}): Situa
   exitCode: null,
   progress: null,
   statusMessage: null,
-  cancelOrdered: false,
-  cancelSent: false,
+  orderName: null,
+  orderTries: 0,
   gapCount: 0,
   gapSince: null,
   ...more,
@@ -206,17 +206,17 @@ describe('a job that is not mentioned', () => {
     expect(decide(next(twice, mentioned), 'gap', ASKED + 2 * LOST_AFTER_MS)).not.toHaveProperty('status')
   })
   test('is Aborted instead of lost where a person asked for its end', () => {
-    const job = gaps(situation('RUN', { cancelOrdered: true, cancelSent: true }), [ASKED, ASKED + LOST_AFTER_MS])
+    const job = gaps(situation('RUN', { orderName: 'cancel', orderTries: 1 }), [ASKED, ASKED + LOST_AFTER_MS])
     const third = decide(job, 'gap', ASKED + LOST_AFTER_MS + 1)
     expect(third).toMatchObject({ status: 'ABT', completionTime: ASKED + LOST_AFTER_MS + 1 })
     expect(third).not.toHaveProperty('cause')
   })
   test('is not given up before its scheduler was asked for the end: it may still run, unseen', () => {
-    const job = gaps(situation('RUN', { cancelOrdered: true }), [ASKED, ASKED + LOST_AFTER_MS])
+    const job = gaps(situation('RUN', { orderName: 'cancel' }), [ASKED, ASKED + LOST_AFTER_MS])
     expect(decide(job, 'gap', ASKED + LOST_AFTER_MS + 1)).toEqual({ gapCount: 3, gapSince: ASKED })
   })
   test('a single gap after an ordered cancel ends nothing', () => {
-    expect(decide(situation('RUN', { cancelOrdered: true }), 'gap', ASKED)).toEqual({ gapCount: 1, gapSince: ASKED })
+    expect(decide(situation('RUN', { orderName: 'cancel' }), 'gap', ASKED)).toEqual({ gapCount: 1, gapSince: ASKED })
   })
 })
 
@@ -279,8 +279,8 @@ const aSituation: fc.Arbitrary<Situation> = fc.record({
   exitCode: fc.option(fc.integer({ min: 0, max: 255 })),
   progress: fc.option(fc.constantFrom(0, 0.5, 1)),
   statusMessage: fc.option(fc.string()),
-  cancelOrdered: fc.boolean(),
-  cancelSent: fc.boolean(),
+  orderName: fc.constantFrom(null, 'submit', 'cancel', 'hold', 'release'),
+  orderTries: fc.nat({ max: 2 }),
   gapCount: fc.nat({ max: 10 }),
   gapSince: fc.option(time),
 })

@@ -48,18 +48,18 @@ const facts = (one: Record<string, unknown>) => {
   const { cause, exitCode } = one
   if (cause !== undefined && !CAUSES.has(cause)) garbage('its cause is unknown')
   if (exitCode !== undefined && !Number.isSafeInteger(exitCode)) garbage('its exitCode is no whole number')
-  const known = {
-    nativeState: text(one.nativeState, 'nativeState'),
-    message: text(one.message, 'message'),
-    startedAt: time(one.startedAt, 'startedAt'),
-    endedAt: time(one.endedAt, 'endedAt'),
-    cause: cause as JobReport['cause'],
-    exitCode: exitCode as number | undefined,
+  const nativeState = text(one.nativeState, 'nativeState')
+  const message = text(one.message, 'message')
+  const startedAt = time(one.startedAt, 'startedAt')
+  const endedAt = time(one.endedAt, 'endedAt')
+  return {
+    ...(nativeState === undefined ? {} : { nativeState }),
+    ...(message === undefined ? {} : { message }),
+    ...(startedAt === undefined ? {} : { startedAt }),
+    ...(endedAt === undefined ? {} : { endedAt }),
+    ...(cause === undefined ? {} : { cause: cause as NonNullable<JobReport['cause']> }),
+    ...(exitCode === undefined ? {} : { exitCode: exitCode as number }),
   }
-  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)) as Omit<
-    JobReport,
-    'state' | 'parts' | 'progress' | 'statusMessage'
-  >
 }
 
 const object = (value: unknown): Record<string, unknown> =>

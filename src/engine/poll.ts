@@ -10,7 +10,7 @@ import { jitter } from './backoff.js'
 import { answered, failed, interrupted } from './health.js'
 import { type Lease, leaseRecord } from './lease.js'
 import { shortestPause } from './pace.js'
-import { polled, refOf, type Tracked } from './tracked.js'
+import { type Polled, polled, refOf } from './tracked.js'
 
 /** Without a change the pause between two polls grows by this factor each time, ... */
 const SLOWER = 1.25
@@ -47,11 +47,11 @@ interface PollAnswer {
 const question = async (
   core: Core,
   record: SchedulerRow,
-  jobs: readonly Tracked[],
+  jobs: readonly Polled[],
   lease: Lease,
 ): Promise<PollAnswer> => {
   const observations: Observation[] = []
-  const gaps: { readonly job: Tracked; readonly asked: number }[] = []
+  const gaps: { readonly job: Polled; readonly asked: number }[] = []
   const askedAt = await core.database.readNow()
   let asked = askedAt
   try {
@@ -87,7 +87,7 @@ const question = async (
 const reportsOf = async (
   core: Core,
   call: Scheduler['status'],
-  jobs: readonly Tracked[],
+  jobs: readonly Polled[],
   lease: Lease,
 ): Promise<ReadonlyMap<string, JobReport>> => {
   const refs = Object.freeze(jobs.map(refOf))
@@ -103,7 +103,7 @@ const secondOpinion = async (
   core: Core,
   record: SchedulerRow,
   scheduler: Scheduler,
-  gaps: readonly { readonly job: Tracked; readonly asked: number }[],
+  gaps: readonly { readonly job: Polled; readonly asked: number }[],
   lease: Lease,
 ): Promise<Observation[]> => {
   const reports = new Map<string, JobReport>()

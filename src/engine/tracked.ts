@@ -2,46 +2,51 @@ import type { JobRef } from '../adapter.js'
 import type { Core } from '../core.js'
 import type { Situation } from '../decide.js'
 import type { Transaction } from '../store/database.js'
+import { among } from '../store/jobs.js'
 import type { JobVersion } from '../store/transition.js'
 
-/** A current attempt as the loops see it: what decide() needs, what a compare-and-set compares, how the adapter finds it. */
-export interface Tracked extends JobVersion, Omit<Situation, 'cancelOrdered' | 'cancelSent'> {
+/** A current attempt as a poll sees it, of which there may be very many: what decide() needs, and how the adapter finds it. */
+export interface Polled extends Situation {
   readonly attemptId: number
-  readonly userId: string
   readonly jobType: string
   readonly token: string
   readonly nativeId: string | null
-  /** Its directory on this machine, where results are fetched into. */
-  readonly directory: string
-  /** Its directory for the adapter: the same, or one on the scheduler's host. */
+  /** Its directory for the adapter: the one on this machine, or one on the scheduler's host. */
   readonly workdir: string
   readonly live: number
   readonly mentioned: number
+}
+
+/** A current attempt as the loops see it: also what a compare-and-set compares, and what is told of it. */
+export interface Tracked extends JobVersion, Polled {
+  readonly attemptId: number
+  readonly userId: string
+  /** Its directory on this machine, where results are fetched into. */
+  readonly directory: string
   readonly watchUntil: number | null
-  readonly orderName: string | null
-  readonly orderTries: number
   readonly orderError: string | null
   readonly handedOverAt: number | null
 }
 
-const SELECT = `SELECT j.id AS id, j.app AS app, j.user_id AS "userId", j.attempt_id AS "attemptId", a.number AS "attemptNumber",
-  j.status_code AS "statusCode", j.custom_status AS "customStatus", j.status_class AS "statusClass",
-  j.status_version AS "statusVersion", j.deleted_at AS "deletedAt",
+const POLLED = `a.id AS "attemptId", a.job_type AS "jobType", a.token AS token, a.native_id AS "nativeId",
+  COALESCE(a.target_workdir, a.workdir) AS workdir, a.live AS live, a.mentioned AS mentioned, j.status_code AS "statusCode", j.status_class AS "statusClass",
   j.status_changed_at AS "statusChangedAt", j.start_time AS "startTime", j.cause AS cause, j.native_state AS "nativeState",
   j.reason AS reason, j.exit_code AS "exitCode", j.progress AS progress, j.status_message AS "statusMessage",
-  a.gap_count AS "gapCount", a.gap_since AS "gapSince", a.job_type AS "jobType", a.token AS token, a.native_id AS "nativeId", 
-  a.workdir AS directory, COALESCE(a.target_workdir, a.workdir) AS workdir, a.live AS live, a.mentioned AS mentioned,
-  a.watch_until AS "watchUntil", a.order_name AS "orderName", a.order_tries AS "orderTries", a.order_error AS "orderError",
-  a.handed_over_at AS "handedOverAt"
-  FROM telesto_attempts a JOIN telesto_jobs j ON j.id = a.job_id AND j.attempt_id = a.id`
+  a.order_name AS "orderName", a.order_tries AS "orderTries", a.gap_count AS "gapCount", a.gap_since AS "gapSince"`
+
+const TRACKED = `${POLLED}, j.id AS id, j.app AS app, j.user_id AS "userId", a.workdir AS directory, a.number AS "attemptNumber",
+  j.custom_status AS "customStatus", j.status_version AS "statusVersion", j.deleted_at AS "deletedAt",
+  a.watch_until AS "watchUntil", a.order_error AS "orderError", a.handed_over_at AS "handedOverAt"`
+
+const FROM = 'FROM telesto_attempts a JOIN telesto_jobs j ON j.id = a.job_id AND j.attempt_id = a.id'
 
 type Reader = Pick<Transaction, 'all'>
 
 /** The attempts that a poll of this record asks about: all that live there, and lost ones whose time to look has come. */
-export const polled = async (core: Core, recordId: number): Promise<Tracked[]> => {
-  const of = `${SELECT} WHERE a.scheduler_id = $1 AND a.native_id IS NOT NULL AND`
-  return await core.database.all<Tracked>(
-    `${of} a.live = 1 UNION ALL ${of} a.live = 0 AND a.watch_due_at <= ${core.database.now()}`,
+export const polled = async ({ database }: Core, recordId: number): Promise<Polled[]> => {
+  const those = `SELECT ${POLLED} ${FROM} WHERE a.scheduler_id = $1 AND a.native_id IS NOT NULL AND`
+  return await database.all<Polled>(
+    `${those} a.live = 1 UNION ALL ${those} a.live = 0 AND a.watch_due_at <= ${database.now()}`,
     [recordId],
   )
 }
@@ -53,7 +58,17 @@ export const tracked = async (
   params: readonly (string | number)[],
   limit: number,
 ): Promise<Tracked[]> =>
-  await reader.all<Tracked>(`${SELECT} WHERE ${where} ORDER BY a.id LIMIT ${Math.trunc(limit)}`, params)
+  await reader.all<Tracked>(`SELECT ${TRACKED} ${FROM} WHERE ${where} ORDER BY a.id LIMIT ${Math.trunc(limit)}`, params)
+
+/** These attempts as they are now, by id; those that are no longer their jobs' current ones are left out. */
+export const trackedAttempts = async (
+  reader: Reader,
+  attemptIds: readonly number[],
+): Promise<ReadonlyMap<number, Tracked>> => {
+  const { sql, params } = among(attemptIds)
+  const rows = await tracked(reader, `a.id ${sql}`, params, attemptIds.length)
+  return new Map(rows.map((row) => [row.attemptId, row]))
+}
 
 /** One attempt as it is now; undefined where it is no longer its job's current one. */
 export const trackedAttempt = async (reader: Reader, attemptId: number): Promise<Tracked | undefined> =>
@@ -62,12 +77,7 @@ export const trackedAttempt = async (reader: Reader, attemptId: number): Promise
 export const trackedToken = async (reader: Reader, token: string): Promise<Tracked | undefined> =>
   (await tracked(reader, 'a.token = $1', [token], 1))[0]
 
-export const situation = (job: Tracked): Situation => {
-  const cancelOrdered = job.orderName === 'cancel'
-  return { ...job, cancelOrdered, cancelSent: cancelOrdered && job.orderTries > 0 }
-}
-
-export const refOf = (job: Pick<Tracked, 'token' | 'nativeId' | 'jobType' | 'workdir'>): JobRef => ({
+export const refOf = (job: Pick<Polled, 'token' | 'nativeId' | 'jobType' | 'workdir'>): JobRef => ({
   token: job.token,
   nativeId: job.nativeId ?? '',
   jobType: job.jobType,
