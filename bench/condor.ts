@@ -18,9 +18,15 @@ const run = async (bench: Bench) => {
   try {
     const part = process.env.PART ?? ''
     return {
-      ...(part.includes('Refresh') || part === '' ? await measureRefresh(bench, far, raw, portal) : ({} as Awaited<ReturnType<typeof measureRefresh>>)),
-      ...(part.includes('Submit') || part === '' ? await measureSubmit(bench, far, raw, portal) : ({} as Awaited<ReturnType<typeof measureSubmit>>)),
-      ...(part.includes('Watch') || part === '' ? await measureWatch(bench, far, portal) : ({} as Awaited<ReturnType<typeof measureWatch>>)),
+      ...(part.includes('Refresh') || part === ''
+        ? await measureRefresh(bench, far, raw, portal)
+        : ({} as Awaited<ReturnType<typeof measureRefresh>>)),
+      ...(part.includes('Submit') || part === ''
+        ? await measureSubmit(bench, far, raw, portal)
+        : ({} as Awaited<ReturnType<typeof measureSubmit>>)),
+      ...(part.includes('Watch') || part === ''
+        ? await measureWatch(bench, far, portal)
+        : ({} as Awaited<ReturnType<typeof measureWatch>>)),
     }
   } finally {
     await portal.stop()

@@ -42,7 +42,8 @@ const look = async (
   far.seen()
   const everySeconds = Math.max(1, viewers / 80)
   const port = await portal.ask('port')
-  if (process.env.PROFILE && viewers > 8) setTimeout(() => void portal.ask('profile', process.env.PROFILE as string), everySeconds * 1000)
+  if (process.env.PROFILE && viewers > 8)
+    setTimeout(() => void portal.ask('profile', process.env.PROFILE as string), everySeconds * 1000)
   const { pages, news, newsBytes } = await client.ask('watch', {
     port,
     job,

@@ -112,8 +112,8 @@ const fresh: Situation = {
   exitCode: null,
   progress: null,
   statusMessage: null,
-  cancelOrdered: false,
-  cancelSent: false,
+  orderName: null,
+  orderTries: 0,
   gapCount: 0,
   gapSince: null,
 }
