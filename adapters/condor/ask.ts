@@ -26,11 +26,14 @@ while IFS=$tab read -r token dir; do workflow "$token" "$dir"; done
 over 0
 `
 
-/** The same; the third argument is the number of procs to be found at most. Sections `queue` and `history` too. */
+/**
+ * The same; the third argument is the number of procs to be found at most, the fourth `queue` where the queue is to be asked as
+ * well. Sections `queue` and `history` too.
+ */
 const HISTORY_SCRIPT = `\
 ${WORKFLOW_FILES}
 say queue
-condor_q -json -attributes "$1" -constraint "$2" || over $?
+[ -z "$4" ] || condor_q -json -attributes "$1" -constraint "$2" || over $?
 say history
 condor_history -json -attributes "$1" -constraint "$2" -limit "$3" || over $?
 while IFS=$tab read -r token dir; do workflow "$token" "$dir" over; done
@@ -47,11 +50,14 @@ export interface Asker {
 
 /**
  * What the queue and the history say of jobs. The procs of a job leave the queue one by one: of a job whose procs are not all there,
- * status() says nothing, and history() asks for the others. Those are remembered, as an economy.
+ * status() says nothing, and history() asks for the others. Those are remembered, as an economy; so is what the queue has just
+ * told of such a job: what has left it since is in the history.
  */
 export const askerOn = (remote: Remote): Asker => {
   const remembered = new Map<Token, Map<number, Ad>>()
   let count = 0
+  /** Of the jobs of which the last status() said nothing: what is in the queue of them, or of their nodes. */
+  let queued: ReadonlyMap<Token, readonly Ad[]> = new Map()
   const forget = (token: Token): void => {
     count -= remembered.get(token)?.size ?? 0
     remembered.delete(token)
@@ -89,17 +95,27 @@ export const askerOn = (remote: Remote): Asker => {
         signal,
       })
       if (told.code !== 0) throw notAsked('condor_q', told.stderr)
-      return reportsOf(jobs, adsOf(sectionOf(told, 'queue'), false), told)
+      const ads = adsOf(sectionOf(told, 'queue'), false)
+      const reports = reportsOf(jobs, ads, told)
+      queued = queuedOf(
+        jobs.filter(({ token }) => !reports.has(token)),
+        ads,
+      )
+      return reports
     },
     history: async (jobs, signal) => {
       const reports: Reports = new Map()
       for (let start = 0; start < jobs.length; start += AT_ONCE) {
         const chunk = jobs.slice(start, start + AT_ONCE)
         const constraint = withTokens(chunk.map(({ token }) => token))
-        const args = [WANTED, constraint, String(procCount(chunk))]
+        const known = chunk.every(({ token }) => queued.has(token))
+        const args = [WANTED, constraint, String(procCount(chunk)), known ? '' : 'queue']
         const told = await remote('history', HISTORY_SCRIPT, { args, stdin: workflowLines(chunk), signal })
         if (told.code !== 0) throw notAsked('condor_history', told.stderr)
-        const ads = [...adsOf(sectionOf(told, 'queue'), false), ...adsOf(sectionOf(told, 'history'), true)]
+        const present = known
+          ? chunk.flatMap(({ token }) => queued.get(token) ?? [])
+          : adsOf(sectionOf(told, 'queue'), false)
+        const ads = [...present, ...adsOf(sectionOf(told, 'history'), true)]
         for (const [token, report] of reportsOf(chunk, ads, told)) reports.set(token, report)
         for (const [token, own] of adsByJob(ads, chunk)) remember(token, own)
       }
@@ -109,6 +125,21 @@ export const askerOn = (remote: Remote): Asker => {
       for (const token of tokens) forget(token)
     },
   }
+}
+
+const queuedOf = (jobs: readonly JobRef[], ads: readonly Ad[]): ReadonlyMap<Token, readonly Ad[]> => {
+  if (jobs.length === 0) return new Map()
+  const own = adsByJob(ads, jobs)
+  const nodes = Map.groupBy(
+    ads.filter(({ DAGManJobId }) => DAGManJobId !== undefined),
+    ({ DAGManJobId }) => DAGManJobId,
+  )
+  return new Map(
+    jobs.map(({ token, nativeId }) => [
+      token,
+      [...(own.get(token)?.values() ?? []), ...(nodes.get(procsOf(nativeId)?.cluster) ?? [])],
+    ]),
+  )
 }
 
 const procCount = (jobs: readonly JobRef[]): number => jobs.reduce((sum, { nativeId }) => sum + countOf(nativeId), 0)

@@ -3,15 +3,20 @@ import type { Core } from '../core.js'
 import { type Decision, decide, FINAL_STATES, type Gap, HELD_STATES, statesOf } from '../decide.js'
 import { nowIn, type Transaction } from '../store/database.js'
 import type { NewEvent } from '../store/events.js'
-import { type AttemptChange, type Change, changeAll } from '../store/transition.js'
+import { type AttemptChange, type Change, changeAll, type JobChange } from '../store/transition.js'
 import { storeParts } from './parts.js'
-import { type Polled, type Tracked, trackedAttempts } from './tracked.js'
+import { type Polled, type Tracked, trackedAttempt, trackedAttempts } from './tracked.js'
 
 /** One answer about one job, with when it was asked. */
 export interface Observation<J extends Polled = Polled> {
   readonly job: J
   readonly report: JobReport | Gap
   readonly asked: number
+}
+
+interface Outcome {
+  readonly changed: boolean
+  readonly ended: boolean
 }
 
 /** So many changes share one transaction, and its statements. */
@@ -25,24 +30,24 @@ export const applyObservations = async (
   observations: readonly Observation[],
 ): Promise<{ readonly changed: number; readonly ended: number }> => {
   const news = observations.filter((one) => saysAnything(one, decide(one.job, one.report, one.asked)))
-  let changed = 0
-  let ended = 0
+  const outcomes: Outcome[] = []
   for (let start = 0; start < news.length; start += BATCH) {
-    const whole = await readWhole(core.database, news.slice(start, start + BATCH))
-    await core.database.write(async (tx) => {
-      const now = await nowIn(core.database, tx)
-      let batch = whole
-      // A compare-and-set that is lost is read and decided again; inside this transaction nobody can win a second time.
-      for (let attempt = 0; attempt < 2 && batch.length > 0; attempt++) {
-        const { done, lost } = await applyBatch(tx, batch, now)
-        changed += done.filter((one) => one.news).length
-        ended += done.filter((one) => one.ended).length
-        batch = lost.length === 0 ? [] : await readWhole(tx, lost)
-      }
+    const batch = news.slice(start, start + BATCH)
+    const jobs = await trackedAttempts(
+      core.database,
+      batch.map(({ job }) => job.attemptId),
+    )
+    const whole = batch.flatMap(({ job, ...one }) => {
+      const current = jobs.get(job.attemptId)
+      return current ? [{ ...one, job: current }] : []
     })
+    outcomes.push(
+      ...(await core.database.write(async (tx) => await applyAll(tx, whole, await nowIn(core.database, tx)))),
+    )
   }
+  const changed = outcomes.filter((one) => one.changed).length
   if (changed > 0) core.committed()
-  return { changed, ended }
+  return { changed, ended: outcomes.filter((one) => one.ended).length }
 }
 
 const mentions = (report: JobReport | Gap): report is JobReport => report !== 'gap'
@@ -64,114 +69,109 @@ const confirms = (job: Polled, report: JobReport): boolean => {
   return states.every((state) => state !== 'unknown' && !HELD_STATES.has(state))
 }
 
-/** What is to be committed of one observation. */
-interface Wanted {
-  readonly one: Observation<Tracked>
-  readonly change: Change
-  /** Whether it is news for people, and whether it is the job's end. */
-  readonly news: boolean
-  readonly ended: boolean
-}
-
-/** Commits observations: those that change alike together, so that the number of statements does not grow with them. */
-const applyBatch = async (
-  tx: Transaction,
-  batch: readonly Observation<Tracked>[],
-  now: number,
-): Promise<{ readonly done: readonly Wanted[]; readonly lost: readonly Observation<Tracked>[] }> => {
-  const wanted: Wanted[] = []
-  for (const one of batch) wanted.push(await wantedOf(tx, one, now))
-  const done: Wanted[] = []
-  for (const group of Map.groupBy(wanted, alike).values()) {
-    const of = new Map(group.map((each) => [each.one.job, each]))
-    const own = new Map(group.map(({ one, change }) => [one.job.id, ownColumns(change)]))
-    const { job, attempt, order } = (group[0] as Wanted).change
-    const together = {
-      ...(job ? { job: shared(job) } : {}),
-      ...(attempt ? { attempt } : {}),
-      ...(order ? { order } : {}),
-      own,
+/** Those that change alike are changed together. One whose compare-and-set is lost is read and decided again. */
+const applyAll = async (tx: Transaction, all: readonly Observation<Tracked>[], now: number): Promise<Outcome[]> => {
+  const plans: Planned[] = []
+  for (const one of all) plans.push(await plan(tx, one, now))
+  const alike = Map.groupBy(plans, ({ change, own }) => JSON.stringify([change, Object.keys(own)]))
+  const outcomes: Outcome[] = []
+  const lost: Planned[] = []
+  for (const group of alike.values()) {
+    const done = await changeTogether(tx, group, now)
+    for (const one of group) {
+      if (done.has(one)) outcomes.push(one.outcome)
+      else lost.push(one)
     }
-    const changed = await changeAll(tx, [...of.keys()], now, together, (each) => of.get(each)?.change.events ?? [])
-    for (const each of changed) done.push(of.get(each) as Wanted)
   }
-  const known = new Set(done)
-  return { done, lost: wanted.filter((each) => !known.has(each)).map(({ one }) => one) }
+  for (const { one } of lost) {
+    const job = await trackedAttempt(tx, one.job.attemptId)
+    const planned = job && (await plan(tx, { ...one, job }, now))
+    // Inside this transaction nobody can win a second time.
+    if (planned && (await changeTogether(tx, [planned], now)).has(planned)) outcomes.push(planned.outcome)
+  }
+  return outcomes
 }
 
-/** What jobs must have in common to be changed together: all that decides what follows from it. */
-const alike = ({ change }: Wanted): string =>
-  JSON.stringify([change.job && shared(change.job), Object.keys(ownColumns(change)), change.attempt, change.order])
-const shared = ({ status, cause }: NonNullable<Change['job']>) => ({
-  ...(status === undefined ? {} : { status }),
-  ...(cause === undefined ? {} : { cause }),
-})
-const ownColumns = ({ job: { status: _, cause: _cause, statusClass: _class, ...own } = {} }: Change) => own
-
-/** The same of the jobs as they are now; without those whose attempt is no longer the current one. */
-const readWhole = async (
-  reader: Pick<Transaction, 'all'>,
-  observations: readonly Observation[],
-): Promise<readonly Observation<Tracked>[]> => {
-  const ids = observations.map(({ job }) => job.attemptId)
-  const jobs = await trackedAttempts(reader, ids)
-  return observations.flatMap((one) => {
-    const job = jobs.get(one.job.attemptId)
-    return job ? [{ ...one, job }] : []
-  })
+/** What is to become of a job, and what that is to those who count. */
+interface Planned {
+  readonly one: Observation<Tracked>
+  /** What it must have in common with others to be changed with them: all that decides what follows from it. */
+  readonly change: Omit<Change, 'events'>
+  readonly own: JobChange
+  readonly events: readonly NewEvent[]
+  readonly outcome: Outcome
 }
 
-const wantedOf = async (tx: Transaction, one: Observation<Tracked>, now: number): Promise<Wanted> => {
+const plan = async (tx: Transaction, one: Observation<Tracked>, now: number): Promise<Planned> => {
   const { job, report, asked } = one
   const decision = decide(job, report, asked)
+  const fresh = asked > job.statusChangedAt
   const parts =
-    asked > job.statusChangedAt && mentions(report) && report.parts
-      ? await storeParts(tx, job.attemptId, report.parts, asked)
-      : false
+    fresh && mentions(report) && report.parts ? await storeParts(tx, job.attemptId, report.parts, asked) : false
+  const changed = decision.status !== undefined || parts || told(decision)
   return {
     one,
-    change: asChange(job, decision, report, asked, now, parts),
-    news: decision.status !== undefined || parts || told(decision),
-    ended: decision.ended === true,
+    ...changeOf(job, decision, report, asked, now),
+    events: eventsOf(job, decision, parts),
+    outcome: { changed, ended: decision.ended === true },
   }
+}
+
+/** Answers those that were changed. */
+const changeTogether = async (
+  tx: Transaction,
+  group: readonly Planned[],
+  now: number,
+): Promise<ReadonlySet<Planned>> => {
+  const byJob = new Map(group.map((planned) => [planned.one.job, planned]))
+  const own = new Map(group.map((planned) => [planned.one.job.id, planned.own]))
+  const change = { ...(group[0] as Planned).change, own }
+  const changed = await changeAll(tx, [...byJob.keys()], now, change, (job) => byJob.get(job)?.events ?? [])
+  return new Set(changed.map((job) => byJob.get(job) as Planned))
 }
 
 const told = ({ progress, statusMessage }: Decision): boolean => progress !== undefined || statusMessage !== undefined
 
-const asChange = (
-  job: Tracked,
-  { gapCount, gapSince, ended, requeued, ...columns }: Decision,
+const changeOf = (
+  before: Tracked,
+  { gapCount, gapSince, ended, requeued: _, ...columns }: Decision,
   report: JobReport | Gap,
   asked: number,
   now: number,
-  parts: boolean,
-): Change => {
-  const confirmed = mentions(report) && asked > job.statusChangedAt && confirms(job, report)
+): Pick<Planned, 'change' | 'own'> => {
+  const confirmed = mentions(report) && asked > before.statusChangedAt && confirms(before, report)
   const attempt: AttemptChange = {
     ...(gapCount === undefined ? {} : { gapCount }),
     ...(gapSince === undefined ? {} : { gapSince }),
     ...(ended ? { ended: 1 } : {}),
-    ...(mentions(report) && job.mentioned === 0 ? { mentioned: 1 } : {}),
+    ...(mentions(report) && before.mentioned === 0 ? { mentioned: 1 } : {}),
     ...(confirmed ? { orderName: null, orderError: null } : {}),
-    ...(job.live === 0 && columns.status === undefined ? watchAgain(job, now) : {}),
+    ...(before.live === 0 && columns.status === undefined ? watchAgain(before, now) : {}),
   }
-  const { progress, statusMessage } = columns
+  const { status, cause, ...own } = columns
+  const job = { ...(status === undefined ? {} : { status }), ...(cause === undefined ? {} : { cause }) }
+  return {
+    change: {
+      ...(Object.keys(columns).length > 0 ? { job } : {}),
+      attempt,
+      ...(confirmed ? { order: true } : {}),
+    },
+    own,
+  }
+}
+
+const eventsOf = (job: Tracked, decision: Decision, parts: boolean): NewEvent[] => {
+  const { progress, statusMessage } = decision
   const data = {
     ...(statusMessage === undefined ? {} : { statusMessage }),
     ...(progress === undefined ? {} : { progress }),
   }
   const about = { app: job.app, jobId: job.id, attempt: job.attemptNumber }
-  const events: NewEvent[] = [
-    ...(requeued ? [{ kind: 'requeued' as const, ...about }] : []),
+  return [
+    ...(decision.requeued ? [{ kind: 'requeued' as const, ...about }] : []),
     ...(parts ? [{ kind: 'parts' as const, ...about }] : []),
-    ...(told(columns) ? [{ kind: 'progress' as const, ...about, data }] : []),
+    ...(told(decision) ? [{ kind: 'progress' as const, ...about, data }] : []),
   ]
-  return {
-    ...(Object.keys(columns).length > 0 ? { job: columns } : {}),
-    attempt,
-    events,
-    ...(confirmed ? { order: true as const } : {}),
-  }
 }
 
 const watchAgain = (job: Tracked, now: number): AttemptChange =>

@@ -20,22 +20,21 @@ export interface Polled extends Situation {
 /** A current attempt as the loops see it: also what a compare-and-set compares, and what is told of it. */
 export interface Tracked extends JobVersion, Polled {
   readonly attemptId: number
+  readonly userId: string
   /** Its directory on this machine, where results are fetched into. */
   readonly directory: string
-  readonly userId: string
   readonly watchUntil: number | null
   readonly orderError: string | null
   readonly handedOverAt: number | null
 }
 
 const POLLED = `a.id AS "attemptId", a.job_type AS "jobType", a.token AS token, a.native_id AS "nativeId",
-  COALESCE(a.target_workdir, a.workdir) AS workdir,
-  a.live AS live, a.mentioned AS mentioned, j.status_code AS "statusCode", j.status_class AS "statusClass",
+  COALESCE(a.target_workdir, a.workdir) AS workdir, a.live AS live, a.mentioned AS mentioned, j.status_code AS "statusCode", j.status_class AS "statusClass",
   j.status_changed_at AS "statusChangedAt", j.start_time AS "startTime", j.cause AS cause, j.native_state AS "nativeState",
   j.reason AS reason, j.exit_code AS "exitCode", j.progress AS progress, j.status_message AS "statusMessage",
   a.order_name AS "orderName", a.order_tries AS "orderTries", a.gap_count AS "gapCount", a.gap_since AS "gapSince"`
 
-const TRACKED = `${POLLED}, j.id AS id, j.app AS app, j.user_id AS "userId", a.number AS "attemptNumber", a.workdir AS directory,
+const TRACKED = `${POLLED}, j.id AS id, j.app AS app, j.user_id AS "userId", a.workdir AS directory, a.number AS "attemptNumber",
   j.custom_status AS "customStatus", j.status_version AS "statusVersion", j.deleted_at AS "deletedAt",
   a.watch_until AS "watchUntil", a.order_error AS "orderError", a.handed_over_at AS "handedOverAt"`
 
