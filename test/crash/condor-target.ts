@@ -7,7 +7,7 @@ import { wordOf } from './story.ts'
 import type { Place, Proc, Run, Target } from './target.ts'
 
 /** Jobs mostly sleep: more of them than there are processors. */
-const CPUS = 16
+const CPUS = 24
 
 /** One process of a job. The directory that it runs in begins with the attempt's number; every second process ends well. */
 const SCRIPT = [
@@ -159,6 +159,7 @@ const targetOn = (
     },
     repertoire: { unmounts: false, mostProcs: 4 },
     leaseSeconds: 15,
+    underWay: 3 * CPUS,
     optionsOf: ({ behaviours, procs }) => ({
       jobType: 'CONDOR',
       executable: '/bin/sh',
