@@ -1,8 +1,12 @@
 import { z } from 'zod'
 import { defineAdapter } from '../src/adapter.js'
 import { SSH_SECRETS, sshFields, sshTargetOf } from '../src/transport/ssh-target.js'
+import { condorAttributes } from './condor/attributes.js'
 import { connectCondor } from './condor/scheduler.js'
 import { condorSpec } from './condor/spec.js'
+import { type CondorWorkflowSpec, condorWorkflowSpec, workflowGraph } from './condor/workflow-spec.js'
+
+export { CondorWorkflow, CondorWorkflowJobNode } from './condor/workflow.js'
 
 /**
  * Jobs of HTCondor 10 and later: a schedd whose commands are on this machine (`host` is empty) or on another that is reached over SSH.
@@ -12,6 +16,7 @@ import { condorSpec } from './condor/spec.js'
  * `<cluster>.<first>-<last>`, opaque; several jobs may share a cluster. A job is found again by its ClassAd's `TelestoToken`.
  *
  * - A job of several procs has a part for each.
+ * - A workflow is a DAG that DAGMan runs: a part for each node. `hold` and `release` are for DAGMan and all of its nodes.
  * - A job that HTCondor holds is Paused, with the reason; it may be released.
  * - Logs are the files that the procs write, and `events.log`.
  * - What `.telesto` in the directory of an attempt holds is Telesto's own, and never a result.
@@ -21,9 +26,11 @@ export const condor = defineAdapter({
   label: 'HTCondor',
   config: z.strictObject(sshFields),
   secrets: SSH_SECRETS,
-  specs: { CONDOR: condorSpec },
+  specs: { CONDOR: condorSpec, CONDORWORKFLOW: condorWorkflowSpec },
   aliases: { CONDORJOB: 'CONDOR' },
+  attributes: { CONDOR: condorAttributes },
   defaults: { pollSeconds: 5, maxIdsPerPoll: 5000, maxSubmitsPerMinute: 6000 },
+  graph: (jobType, spec) => (jobType === 'CONDORWORKFLOW' ? workflowGraph(spec as CondorWorkflowSpec) : undefined),
   ssh: sshTargetOf,
   connect: (config, context) => connectCondor(context, { here: config.host === '' }),
 })

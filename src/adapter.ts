@@ -66,6 +66,12 @@ export interface JobReport extends Report {
   readonly parts?: readonly JobPart[]
 }
 
+/** A part that a spec names before anything runs, and the parts that must be done before it. */
+export interface GraphNode {
+  readonly name: string
+  readonly parents: readonly string[]
+}
+
 /** Job types and their schemas, as an adapter declares them. */
 export type Specs = Readonly<Record<string, z.ZodType>>
 
@@ -165,6 +171,26 @@ export interface Scheduler<R = SubmitRequest> {
   ): Promise<readonly { readonly label: string; readonly value: string; readonly href?: string }[]>
 }
 
+/** A value of an attribute, as JSON. undefined: none. */
+export type AttributeValue =
+  | string
+  | number
+  | boolean
+  | readonly string[]
+  | Readonly<Record<string, string>>
+  | undefined
+
+/**
+ * The attributes of a job type: parts of its options, by the names that its scheduler's users know. Pure. A spec is what the
+ * schema of the type put out.
+ */
+export interface SpecAttributes {
+  /** As it was given, or as a template gives it. */
+  get(spec: unknown, name: string): AttributeValue
+  /** The options with this value in place of any other under that name; the schema then checks them. */
+  set(spec: unknown, name: string, value: AttributeValue): unknown
+}
+
 /** What a new record of the adapter starts with; an administrator may change each. */
 export interface AdapterDefaults {
   /** Seconds between two polls of a record with active jobs. */
@@ -199,6 +225,8 @@ export interface Adapter<Type extends string = string, C extends z.ZodType = z.Z
   readonly specs: S
   /** Other names under which a job type is accepted: { CONDORJOB: 'CONDOR' }. Resolved before anything is stored. */
   readonly aliases?: Readonly<Record<string, keyof S & string>>
+  /** For job types of which `job.getAttribute(name)` and `job.setAttribute(name, value)` can be asked. */
+  readonly attributes?: Readonly<Record<string, SpecAttributes>>
   readonly defaults: AdapterDefaults
   /**
    * Set by an adapter that runs jobs on the machine of the process itself. Its records belong to the machine that made
@@ -210,6 +238,11 @@ export interface Adapter<Type extends string = string, C extends z.ZodType = z.Z
    * BASIC job without a command). Absent: every job of the adapter runs on a scheduler.
    */
   needsScheduler?(jobType: string, spec: unknown): boolean
+  /**
+   * The parts that a spec names, in their order, with what each waits for: the nodes of a DAG. Pure; undefined where a type has
+   * no such thing. The core refuses a job whose parts wait for each other, and shows the graph without asking a scheduler.
+   */
+  graph?(jobType: string, spec: unknown): readonly GraphNode[] | undefined
   /**
    * The host on which the commands and files of a record are, by its configuration; undefined: this machine. Pure. Absent: this
    * machine, always. The core opens the transport, and pins the host's key.
@@ -244,6 +277,10 @@ export const defineAdapter = <const Type extends string, C extends z.ZodType, S 
     const fields = Object.keys((schema as { readonly shape?: object }).shape ?? {})
     const reserved = fields.find((field) => RESERVED_OPTIONS.includes(field))
     if (reserved) throw new Error(`The spec of ${jobType} has an option ${reserved}, which every job has already.`)
+  }
+  for (const jobType of Object.keys(adapter.attributes ?? {})) {
+    if (!Object.hasOwn(adapter.specs, jobType))
+      throw new Error(`There are attributes of ${jobType}, which is no job type of ${adapter.type}.`)
   }
   for (const [alias, jobType] of Object.entries(adapter.aliases ?? {})) {
     if (!Object.hasOwn(adapter.specs, jobType))

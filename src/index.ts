@@ -6,9 +6,11 @@ export {
   type AdapterContext,
   type AdapterDefaults,
   type Answer,
+  type AttributeValue,
   defineAdapter,
   type ExecOptions,
   type ExecResult,
+  type GraphNode,
   type HandedOver,
   type JobPart,
   type JobRef,
@@ -21,6 +23,7 @@ export {
   type Scheduler,
   SchedulerError,
   type SchedulerErrorCode,
+  type SpecAttributes,
   type SubmitRequest,
   type Token,
   type Transport,
@@ -32,6 +35,7 @@ export type { ResultsContext } from './engine/collect.js'
 export type { ToldPart } from './engine/parts.js'
 export { JobDoesNotExist, MultipleJobsReturned, TelestoError, type TelestoErrorCode } from './errors.js'
 export type { JobFilter } from './filters.js'
+export type { GraphPart } from './graph.js'
 export type { Job } from './job.js'
 export type { HistoryEntry, HistoryPage } from './job-history.js'
 export type { GetJobOptions, JobManager, ListJobsOptions } from './job-manager.js'
@@ -75,6 +79,7 @@ export type { AttemptHistory, StoredPart } from './store/history.js'
 export { MAX_RESULT_BYTES, type RunTask, type TaskContext } from './task.js'
 export { type AppOptions, createTelesto, type Telesto, type TelestoOptions } from './telesto.js'
 export type { HostKey } from './transport/ssh-host-key.js'
+export { SSH_SECRETS, type SshTarget, sshFields, sshTargetOf } from './transport/ssh-target.js'
 export type { UserView } from './user-view.js'
 export type { StatusAnswer, WaitOptions } from './waiting/wait.js'
 export type { ReturnWhen, Waited, WaitedFor, WaitManyOptions } from './waiting/wait-many.js'

@@ -1,6 +1,7 @@
 import type { Action, JobOwnership, Viewer } from './access.js'
-import type { JobState } from './adapter.js'
+import type { AttributeValue, JobState } from './adapter.js'
 import { ALLOWED } from './allowed.js'
+import { readAttribute, withAttribute } from './attributes.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
 import type { OnParentFailure } from './job-options.js'
@@ -28,6 +29,8 @@ export class JobPicture {
   protected edited = new Map<Editable, unknown>()
   /** @internal */
   protected extended: Record<string, unknown> | undefined
+  /** @internal As JSON. */
+  protected editedSpec: string | undefined
 
   /** @internal Jobs come from a JobManager. */
   constructor(core: Core, viewer: Viewer, from: WholeJob | NewJob) {
@@ -72,7 +75,26 @@ export class JobPicture {
   }
   /** The validated options of the job's type. */
   get spec(): unknown {
-    return JSON.parse(this.row.spec)
+    return JSON.parse(this.editedSpec ?? this.row.spec)
+  }
+  /**
+   * What the job has under a name of its scheduler's own, a command of condor_submit: as it was given, or by its template;
+   * undefined for none. Throws `not_supported` for a job type without attributes.
+   */
+  getAttribute(name: string): AttributeValue {
+    return readAttribute(this.core, this.jobType, this.spec, name)
+  }
+  /**
+   * Sets it, over all that was given before; undefined takes it away. It can be changed until the job is executed
+   * (`action_not_allowed`), and is stored by save() or execute(). Throws as createJob() does for a value that is wrong.
+   */
+  setAttribute(name: string, value: AttributeValue): void {
+    refuseExecuted(this.row)
+    this.editedSpec = withAttribute(this.core, this.jobType, this.spec, name, value)
+  }
+  /** The option `attributes`, of a job type that has it; {} otherwise. */
+  get attributes(): Readonly<Record<string, AttributeValue>> {
+    return (this.spec as { readonly attributes?: Record<string, AttributeValue> } | null)?.attributes ?? {}
   }
   /** The name of the scheduler setting that the job uses, or null. */
   get scheduler(): string | null {
@@ -260,8 +282,9 @@ export class JobPicture {
   }
 
   /** @internal What was changed and not saved. */
-  pendingChanges(): Partial<Record<Editable, unknown>> {
-    const pending: Partial<Record<Editable, unknown>> = Object.fromEntries(this.edited)
+  pendingChanges(): Partial<Record<Editable | 'spec', unknown>> {
+    const pending: Partial<Record<Editable | 'spec', unknown>> = Object.fromEntries(this.edited)
+    if (this.editedSpec !== undefined && this.editedSpec !== this.row.spec) pending.spec = this.editedSpec
     if (this.extended) {
       const json = toJson(this.extended, 'extendedProperties')
       if (json !== this.row.extendedProperties) pending.extendedProperties = json
@@ -275,6 +298,13 @@ const SHOWN =
   extendedProperties status statusCode customStatus statusClass statusMessage statuses submitting progress isActive
   isSettled order waitingFor cause reason exitCode nativeState nativeId attempt creationTime executeTime startTime completionTime lastStatusUpdate
   runTime`.split(/\s+/) as (keyof JobPicture)[]
+
+/** What a job runs is settled once it was executed. Throws `action_not_allowed`. */
+export const refuseExecuted = (row: Pick<JobRow, 'id' | 'executeTime' | 'attemptId'>): void => {
+  if (row.executeTime === null && row.attemptId === null) return
+  const message = `Job ${row.id} was executed: its attributes can no longer be changed. Create another job.`
+  throw new TelestoError('action_not_allowed', message, { field: 'attributes' })
+}
 
 /** One parent for which the job waits, as it is; the page of the job shows more of them. */
 const afterParent = ({ row, parents }: WholeJob): string | null => {

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { type Action, visibleTo } from './access.js'
 import * as actions from './actions.js'
-import type { LogName, LogWindow } from './adapter.js'
+import type { GraphNode, LogName, LogWindow } from './adapter.js'
 import type { ToldPart } from './engine/parts.js'
 import { TelestoError } from './errors.js'
+import { type GraphPart, graphOf } from './graph.js'
 import { type HistoryEntry, type HistoryPage, historyEntry, historyPage } from './job-history.js'
-import { JobPicture } from './job-picture.js'
+import { JobPicture, refuseExecuted } from './job-picture.js'
 import { listLogs, readLog } from './logs.js'
 import { check, FIELDS } from './options.js'
 import { partsSchema, setParts, setStatus } from './own-status.js'
@@ -75,6 +76,7 @@ export class Job extends JobPicture {
       this.#demand('edit')
       await this.core.database.write(async (tx) => {
         const row = await this.#current(tx)
+        if (pending.spec !== undefined) refuseExecuted(row)
         if (pending.parents) await checkNewParents(this.core, this.viewer, tx, row, pending.parents as number[])
         await updateFields(tx, [row.id], pending)
         const now = await nowIn(this.core.database, tx)
@@ -260,6 +262,15 @@ export class Job extends JobPicture {
     this.#demand('read')
     return this.row.attemptId === null ? [] : await readParts(this.core.database, this.row.attemptId)
   }
+  /** The nodes of its graph, as its spec names them: [] for a job that has none. */
+  get nodes(): readonly GraphNode[] {
+    const { jobType } = this.row
+    return this.core.registry.jobTypes.get(jobType)?.adapter.graph?.(jobType, this.spec) ?? []
+  }
+  /** The same by level, with how each node is. It is known before the job runs, and no scheduler is asked. */
+  async graph(): Promise<readonly GraphPart[]> {
+    return graphOf(this.nodes, await this.parts())
+  }
 
   async #act(action: Exclude<Action, 'read' | 'edit'>, carryOut: actions.JobAction): Promise<void> {
     this.#demand(action)
@@ -297,6 +308,7 @@ export class Job extends JobPicture {
     if (!whole) throw new TelestoError('not_found', `There is no job ${id}.`, { field: 'id' })
     this.whole = whole
     this.edited.clear()
+    this.editedSpec = undefined
     this.extended = undefined
   }
 
@@ -330,6 +342,7 @@ export const updateFields = async (
     statusMessage: 'status_message',
     progress: 'progress',
     onParentFailure: 'on_parent_failure',
+    spec: 'spec',
     extendedProperties: 'extended_properties',
   }
   const sets = Object.entries(columns).filter(([field]) => pending[field] !== undefined)

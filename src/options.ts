@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { RESERVED_OPTIONS } from './adapter.js'
 import { TelestoError } from './errors.js'
+import { checkGraph } from './graph.js'
 import type { JobOptions } from './job-options.js'
 import { firstIssue, type JobType, type Registry } from './registry.js'
 
@@ -170,6 +171,7 @@ export const checkOptions = (
     )
   }
   const { task, spec } = withTask(app, check(jobType.schema, specific))
+  checkGraph(jobType.adapter.graph?.(jobType.name, spec) ?? [])
   return {
     jobType,
     common: checked,

@@ -1,7 +1,8 @@
 import { type Answer, type JobRef, SchedulerError, type Token } from '../../src/adapter.js'
-import { withTokens } from './queue.js'
+import { inTreesOf, withTokens } from './queue.js'
 import { type Remote, sectionOf } from './remote.js'
 import { notAsked, wordsOf } from './words.js'
+import { isWorkflow } from './workflow-status.js'
 
 /** Jobs in one command. */
 const AT_ONCE = 1000
@@ -28,8 +29,12 @@ export const actOn =
   async (jobs: readonly JobRef[], signal: AbortSignal): Promise<Map<Token, Answer>> => {
     const answers = new Map<Token, Answer>()
     for (let start = 0; start < jobs.length; start += AT_ONCE) {
-      const tokens = jobs.slice(start, start + AT_ONCE).map(({ token }) => token)
-      const told = await remote('order', SCRIPT, { args: [command, withTokens(tokens)], signal })
+      const chunk = jobs.slice(start, start + AT_ONCE)
+      const tokens = chunk.map(({ token }) => token)
+      // A DAGMan removes its nodes itself.
+      const workflows = command === 'condor_rm' ? [] : chunk.filter(isWorkflow)
+      const constraint = [withTokens(tokens), ...(workflows.length > 0 ? [inTreesOf(workflows)] : [])].join(' || ')
+      const told = await remote('order', SCRIPT, { args: [command, constraint], signal })
       if (told.code !== 0) throw notAsked('condor_q', told.stderr)
       const words = sectionOf(told, 'words')
       if (AWAY.test(words)) throw notAsked(command, words)

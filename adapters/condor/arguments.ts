@@ -24,38 +24,43 @@ export const classAdText = (text: string): string => {
 /** Whether the language can carry the words as they are written, without a newline and without a macro. */
 const isPlain = (words: string): boolean => !MACRO.test(words) && !words.includes('\n')
 
+/** The new syntax, as a line has it. */
+export const inQuotes = (words: string): string => `"${words.replaceAll('"', '""')}"`
+
 /** The command, and its value, that gives the job exactly these arguments. */
 export const argumentsCommand = (args: readonly string[]): readonly [string, string] => {
   const words = args.map(word).join(' ')
-  return isPlain(words) ? ['arguments', `"${words.replaceAll('"', '""')}"`] : ['MY.Arguments', classAdText(words)]
+  return isPlain(words) ? ['arguments', inQuotes(words)] : ['MY.Arguments', classAdText(words)]
 }
 
-/**
- * The command, and its value, that gives the job exactly these variables, and one of Telesto's own, in which HTCondor's macros
- * mean something.
- */
-export const environmentCommand = (
-  variables: Readonly<Record<string, string>>,
-  own?: { readonly name: string; readonly value: string },
-): readonly [string, string] | undefined => {
-  const words = Object.entries(variables)
+/** Words of variables, each with exactly this value. */
+export const variableWords = (variables: Readonly<Record<string, string>>): string =>
+  Object.entries(variables)
     .map(([name, value]) => word(`${name}=${value}`))
     .join(' ')
-  const last = own === undefined ? '' : `${own.name}=${own.value}`
-  if (words === '' && last === '') return undefined
-  if (isPlain(words)) return ['environment', `"${[words, last].filter(Boolean).join(' ').replaceAll('"', '""')}"`]
-  const text = last === '' ? '' : `," ${last.replaceAll('"', '\\"')}"`
-  return ['MY.Environment', text === '' ? classAdText(words) : `strcat(${classAdText(words)}${text})`]
+
+/** The command, and its value, that gives the job these variables; in the second words HTCondor's macros mean something. */
+export const environmentCommand = (words: string, withMacros = ''): readonly [string, string] => {
+  if (isPlain(words)) return ['environment', inQuotes([words, withMacros].filter((part) => part !== '').join(' '))]
+  const last = withMacros === '' ? '' : `," ${withMacros.replaceAll('"', '\\"')}"`
+  return ['MY.Environment', last === '' ? classAdText(words) : `strcat(${classAdText(words)}${last})`]
 }
 
-/** A name of a file, in which nothing is a macro. What it cannot carry, `nameProblem` tells. */
+/** A text on a line, in which nothing is a macro. What it cannot carry, UNTOLD finds. */
 export const literalName = (name: string): string => name.replaceAll(/\$(?=[A-Za-z_]*\()/g, '$(DOLLAR)')
+const UNTOLD = /\$\$[([]|\$\(dollar\)/i
+
+/** A text of a ClassAd as plain as tools show it, to be the end of its line; undefined where the line cannot carry it. */
+export const textLine = (text: string): string | undefined =>
+  /\p{Cc}/u.test(text) || UNTOLD.test(text) || !text.isWellFormed()
+    ? undefined
+    : `"${literalName(text).replaceAll('"', '\\"')}"`
 
 /** Why condor_submit could not be told this name of a file; undefined: it can be. */
 export const nameProblem = (name: string): string | undefined => {
   if (name.trim() === '' || name !== name.trim()) return 'is empty, or starts or ends with white space'
   if (/\p{Cc}/u.test(name) || !name.isWellFormed()) return 'holds a control character or half of a surrogate pair'
   if (name.includes(',')) return 'holds a comma, which separates names'
-  if (/\$\$[([]|\$\(dollar\)/i.test(name)) return 'holds a macro that condor_submit cannot be told as plain text'
-  return /["\\]/.test(name) ? 'holds a double quote or a backslash' : undefined
+  if (UNTOLD.test(name)) return 'holds a macro that condor_submit cannot be told as plain text'
+  return name.endsWith('\\') ? 'ends with a backslash' : undefined
 }

@@ -1,9 +1,11 @@
 import type { JobRef, JobReport, Token } from '../../src/adapter.js'
 import { procsOf } from './native-id.js'
+import { workflowReport } from './node-status.js'
 import { inRangeOf, withTokens } from './queue.js'
-import { type Remote, sectionOf } from './remote.js'
+import { type Remote, sectionOf, type Told } from './remote.js'
 import { type Ad, ATTRIBUTES, adsByJob, adsOf, jobReportOf } from './report.js'
 import { notAsked } from './words.js'
+import { isWorkflow, WORKFLOW_FILES, workflowFacts, workflowLines } from './workflow-status.js'
 
 type Reports = Map<Token, JobReport>
 
@@ -12,20 +14,27 @@ const AT_ONCE = 1000
 /** Procs that have left the queue, of jobs that have not: so many are remembered, so that the history is asked once for each. */
 const MAX_REMEMBERED = 200_000
 
-/** Arguments: the attributes and a constraint. One section, `queue`. */
+/**
+ * Arguments: the attributes and a constraint. On standard input `<token> TAB <directory>` for each workflow. Sections: `queue`, and
+ * what DAGMan wrote of the workflows.
+ */
 const QUEUE_SCRIPT = `\
+${WORKFLOW_FILES}
 say queue
-condor_q -json -attributes "$1" -constraint "$2"
-over $?
+condor_q -json -attributes "$1" -constraint "$2" || over $?
+while IFS=$tab read -r token dir; do workflow "$token" "$dir"; done
+over 0
 `
 
-/** Arguments: the attributes, a constraint, and the number of procs to be found at most. Sections `queue` and `history`. */
+/** The same; the third argument is the number of procs to be found at most. Sections `queue` and `history` too. */
 const HISTORY_SCRIPT = `\
+${WORKFLOW_FILES}
 say queue
 condor_q -json -attributes "$1" -constraint "$2" || over $?
 say history
-condor_history -json -attributes "$1" -constraint "$2" -limit "$3"
-over $?
+condor_history -json -attributes "$1" -constraint "$2" -limit "$3" || over $?
+while IFS=$tab read -r token dir; do workflow "$token" "$dir" over; done
+over 0
 `
 
 const WANTED = ATTRIBUTES.join(',')
@@ -58,13 +67,14 @@ export const askerOn = (remote: Remote): Asker => {
       forget(oldest)
     }
   }
-  const reportsOf = (jobs: readonly JobRef[], ads: readonly Ad[]): Reports => {
+  const reportsOf = (jobs: readonly JobRef[], ads: readonly Ad[], told: Told): Reports => {
     const found = adsByJob(ads, jobs)
     const reports: Reports = new Map()
-    for (const { token, nativeId } of jobs) {
+    for (const job of jobs) {
+      const { token, nativeId } = job
       const all = new Map([...(remembered.get(token) ?? []), ...(found.get(token) ?? [])])
       const report = jobReportOf(nativeId, all)
-      if (report) reports.set(token, report)
+      if (report) reports.set(token, isWorkflow(job) ? workflowReport(report, workflowFacts(told, job, ads)) : report)
     }
     return reports
   }
@@ -72,9 +82,13 @@ export const askerOn = (remote: Remote): Asker => {
     status: async (jobs, signal) => {
       const constraint = inRangeOf(jobs)
       if (constraint === undefined) return new Map()
-      const told = await remote('status', QUEUE_SCRIPT, { args: [WANTED, constraint], signal })
+      const told = await remote('status', QUEUE_SCRIPT, {
+        args: [WANTED, constraint],
+        stdin: workflowLines(jobs),
+        signal,
+      })
       if (told.code !== 0) throw notAsked('condor_q', told.stderr)
-      return reportsOf(jobs, adsOf(sectionOf(told, 'queue'), false))
+      return reportsOf(jobs, adsOf(sectionOf(told, 'queue'), false), told)
     },
     history: async (jobs, signal) => {
       const reports: Reports = new Map()
@@ -82,10 +96,10 @@ export const askerOn = (remote: Remote): Asker => {
         const chunk = jobs.slice(start, start + AT_ONCE)
         const constraint = withTokens(chunk.map(({ token }) => token))
         const args = [WANTED, constraint, String(procCount(chunk))]
-        const told = await remote('history', HISTORY_SCRIPT, { args, signal })
+        const told = await remote('history', HISTORY_SCRIPT, { args, stdin: workflowLines(chunk), signal })
         if (told.code !== 0) throw notAsked('condor_history', told.stderr)
         const ads = [...adsOf(sectionOf(told, 'queue'), false), ...adsOf(sectionOf(told, 'history'), true)]
-        for (const [token, report] of reportsOf(chunk, ads)) reports.set(token, report)
+        for (const [token, report] of reportsOf(chunk, ads, told)) reports.set(token, report)
         for (const [token, own] of adsByJob(ads, chunk)) remember(token, own)
       }
       return reports

@@ -29,7 +29,7 @@ export const COMMANDS = {
 } as const
 export type TypedOption = keyof typeof COMMANDS
 
-/** Other names under which condor_submit takes a command, without underscores. */
+/** Other names under which condor_submit takes a command, in lower case and without underscores. */
 const OTHER_NAMES: Readonly<Record<string, string>> = {
   args: 'arguments',
   arguments2: 'arguments',
@@ -40,19 +40,16 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   preferences: 'rank',
   prio: 'priority',
   jobprio: 'priority',
+  jobmaxretries: 'max_retries',
   iwd: 'initialdir',
   jobiwd: 'initialdir',
-  in: 'input',
   stdin: 'input',
-  out: 'output',
   stdout: 'output',
-  err: 'error',
   stderr: 'error',
   userlog: 'log',
-  transferinput: 'transfer_input_files',
-  transferoutput: 'transfer_output_files',
-  periodicholdcheck: 'periodic_hold',
   jobbatchname: 'batch_name',
+  dagmannodeslog: 'dagman_log',
+  dagmanjobid: 'dagman_job_id',
   materializemaxidle: 'max_idle',
 }
 const BY_PLAIN_NAME = new Map([
@@ -72,22 +69,31 @@ export const commandName = (name: string): string => {
   return BY_PLAIN_NAME.get(plain) ?? lower
 }
 
-const KEYWORDS = 'They are words of the submit language, not commands.'
+/** Whether two names are one command: the case of a ClassAd's attributes does not matter either. */
+export const sameCommand = (one: string, other: string): boolean =>
+  commandName(one).toLowerCase() === commandName(other).toLowerCase()
+
 const OWNED: readonly (readonly [names: string, why: string])[] = [
-  ['queue', 'How many procs a job has is told by the option numJobs.'],
-  ['if elif else endif include use warning', KEYWORDS],
-  ['max_idle max_materialize', 'All procs of a job are made at once.'],
-  ['dagman_log my.dagmannodeslog my.userlog', 'Telesto watches the job by it; a log of your own is the option log.'],
-  ['my.iwd remote_initialdir', 'Each attempt has a directory of its own; a folder in it is the option initialDir.'],
-  ['my.cmd my.clusterid my.procid my.jobstatus my.globaljobid my.owner my.user', 'HTCondor itself sets it.'],
+  ['queue', 'how many procs a job has is told by the option numJobs'],
+  ['if elif else endif include use warning', 'it is a word of the submit language, not a command'],
+  ['max_idle max_materialize', 'all procs of a job are made at once'],
+  [
+    'dagman_log my.dagmannodeslog my.userlog',
+    'Telesto watches the job by it; an event log of your own is the option log',
+  ],
+  ['my.iwd remote_initialdir', 'each attempt has a directory of its own; a folder in it is the option initialDir'],
+  [
+    'my.cmd my.clusterid my.procid my.jobstatus my.globaljobid my.owner my.user dagman_job_id my.dagmanjobid',
+    'HTCondor itself sets it',
+  ],
 ]
 const WHY_OWNED = new Map(OWNED.flatMap(([names, why]) => names.split(' ').map((name) => [name, why] as const)))
 
 /** Why a command cannot be set as an attribute; undefined: it can. */
 export const whyNotSettable = (name: string): string | undefined => {
   if (!/^(\+|my\.)?[a-z_][a-z0-9_]*$/i.test(name))
-    return 'A command is made of letters, digits and _, and an attribute of the ClassAd starts with + or MY.'
+    return 'a command is made of letters, digits and _; an attribute of the ClassAd has + or MY. before that'
   const command = commandName(name).toLowerCase()
-  if (command.startsWith('my.telesto') || command.startsWith('telesto')) return 'Names with telesto belong to Telesto.'
+  if (command.startsWith('my.telesto') || command.startsWith('telesto')) return 'names with telesto are its own'
   return WHY_OWNED.get(command)
 }

@@ -27,7 +27,7 @@ export const withStep = (text: string): string =>
   text.replaceAll(/(\$[A-Za-z_]*\(\s*)proc(?:ess|id)(?=\s*[):,])/gi, '$1Step')
 
 /** A text with the commands put in for their macros; HTCondor's own macros stay. */
-const expand = (text: string, all: Given, depth = 0): string =>
+export const expand = (text: string, all: Given, depth = 0): string =>
   withStep(text).replaceAll(/\$\(([A-Za-z_]\w*)\)/g, (macro, name: string) => {
     const value = all.get(name.toLowerCase())
     if (value === undefined || typeof value === 'object') return macro

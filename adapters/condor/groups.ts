@@ -18,8 +18,8 @@ export interface Group {
 
 /**
  * Puts jobs together that one submit file can describe: with the same commands, so that no command of one job can leak to
- * the next, as many procs each, and the same universe, which is one for a whole cluster. What all of them say alike stands in the file, what
- * differs in the lines. Pure.
+ * the next, as many procs each, and the same universe, which is one for a whole cluster. What all of them say alike stands in the file
+ * once, what differs in the lines. Pure.
  */
 export const groupsOf = (jobs: readonly Described[]): Group[] => {
   const groups = new Map<string, Described[]>()
@@ -36,30 +36,33 @@ export const groupsOf = (jobs: readonly Described[]): Group[] => {
 const groupOf = (jobs: readonly Described[]): Group => {
   const [first] = jobs
   if (!first) throw new Error('A group without a job.')
+  const macros = SEPARATORS.map(([, name, value]) => `${name} = ${value}`)
+  const commands: string[] = []
   const variables = ['telestoToken']
-  const columns: string[] = []
-  const text = [...SEPARATORS.map(([, name, value]) => `${name} = ${value}`)]
+  const lines = jobs.map(({ token }) => [token])
   for (const [command, value] of first.description.commands) {
     if (jobs.every(({ description }) => description.commands.get(command) === value)) {
-      text.push(`${command} = ${value}`)
+      commands.push(`${command} = ${value}`)
       continue
     }
-    const variable = `telesto${columns.length}`
+    const variable = `telesto${variables.length}`
     variables.push(variable)
-    columns.push(command)
-    text.push(`${command} = $(${variable})`)
+    commands.push(`${command} = $(${variable})`)
+    for (const [job, { description }] of jobs.entries()) {
+      const own = (description.commands.get(command) ?? '').trim()
+      const macro = `${variable}_${job}`
+      if (own.includes('$')) macros.push(`${macro} = ${own}`)
+      lines[job]?.push(own.includes('$') ? `$(${macro})` : field(own))
+    }
   }
-  text.push(`queue ${first.description.count} ${variables.join(',')} from -`)
-  return {
-    submitFile: `${text.join('\n')}\n`,
-    lines: jobs.map(({ token, description }) =>
-      [token, ...columns.map((command) => field(description.commands.get(command) ?? ''))].join(','),
-    ),
-  }
+  const queue = `queue ${first.description.count} ${variables.join(',')} from -`
+  return { submitFile: [...macros, ...commands, queue, ''].join('\n'), lines: lines.map((fields) => fields.join(',')) }
 }
 
-// A line of `queue … from` is split at commas and white space, and knows no quotes: a value has macros in their place. A macro's own
-// value is stripped of white space at its ends, so that a space stands between two macros of nothing.
+// A line of `queue … from` is split at commas and white space, and knows no quotes: plain text has macros in their place. A macro's own
+// value is stripped of white space at its ends, so that a space stands between two macros of nothing. A value with macros of its own
+// is one as a whole, because `$CHOICE(1,a,b)` is split before its parts are expanded. (To make each value one, HTCondor takes three times
+// as long: 0.5 s for 1,000 jobs.)
 const SEPARATORS = [
   ['', 'telestoNothing', ''],
   [',', 'telestoComma', ','],
@@ -69,7 +72,5 @@ const SEPARATORS = [
 
 const MACROS: ReadonlyMap<string, string> = new Map(SEPARATORS.map(([text, name]) => [text, `$(${name})`]))
 
-const field = (value: string): string => {
-  const trimmed = value.trim()
-  return trimmed === '' ? (MACROS.get('') ?? '') : trimmed.replaceAll(/[, \t]/g, (one) => MACROS.get(one) ?? one)
-}
+const field = (text: string): string =>
+  text === '' ? `${MACROS.get('')}` : text.replaceAll(/[, \t]/g, (one) => MACROS.get(one) ?? one)

@@ -2,6 +2,7 @@ import type { SubmitRequest } from '../../src/adapter.js'
 import { filesOf, type InputFile } from './inputs.js'
 import type { CondorSpec } from './spec.js'
 import { describe, type JobPlace, type SubmitDescription } from './submit-description.js'
+import { workflow } from './workflow-kind.js'
 
 /** What an attempt needs in its directory, and how it is submitted from there. */
 export interface Prepared {
@@ -15,7 +16,7 @@ export interface Prepared {
 }
 
 /** What differs between the job types of HTCondor. */
-interface Kind {
+export interface Kind {
   /** Throws SchedulerError: `invalid_job` for a job that can never run. */
   prepare(request: SubmitRequest, place: JobPlace): Promise<Prepared>
 }
@@ -33,4 +34,4 @@ const job: Kind = {
   },
 }
 
-export const KINDS: Readonly<Record<string, Kind>> = { CONDOR: job }
+export const KINDS: Readonly<Record<string, Kind>> = { CONDOR: job, CONDORWORKFLOW: workflow }

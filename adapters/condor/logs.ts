@@ -5,6 +5,8 @@ import { placeOf } from './place.js'
 import type { Remote } from './remote.js'
 import { SUBMIT_FILE } from './submit.js'
 import { EVENTS_FILE, OWN_FOLDER } from './submit-description.js'
+import { workflowLog, workflowLogs } from './workflow-logs.js'
+import { isWorkflow } from './workflow-status.js'
 
 /** What the log of events is called; the others have the names of their files. */
 const EVENTS = 'events.log'
@@ -51,6 +53,7 @@ export const listLogsOn =
   (transport: Transport, home: (signal: AbortSignal) => Promise<string>) =>
   async (job: JobRef, signal: AbortSignal): Promise<readonly LogName[]> => {
     const place = placeOf(job)
+    if (isWorkflow(job)) return (await workflowLogs(transport, place.workdir)).map(({ path: _, ...log }) => log)
     const submitFile = await transport.read(posix.join(place.workdir, SUBMIT_FILE))
     if (!submitFile) return []
     const directory = place.root === '/' ? place.workdir : posix.join(await home(signal), place.relative)
@@ -81,11 +84,11 @@ export const readLogOn =
   async (job: JobRef, log: LogName, from: number, maxBytes: number, signal: AbortSignal): Promise<LogWindow> => {
     const place = placeOf(job)
     const events = posix.join(place.workdir, EVENTS_FILE)
-    if (log.name !== EVENTS && !isInside(posix.normalize(log.name)))
-      throw new SchedulerError('rejected', `${JSON.stringify(log.name)} is no log of the job.`)
-    const path = log.name === EVENTS ? events : posix.join(place.workdir, log.name)
-    // Asked before it is read: what is read after the end is all there is.
-    const ended = await isOver(remote, job, events, log.part, signal)
+    const inPlace = isWorkflow(job) ? await workflowLog(transport, place.workdir, log) : pathOf(log.name)
+    if (inPlace === undefined) throw new SchedulerError('rejected', `${JSON.stringify(log.name)} is no log of the job.`)
+    const path = posix.join(place.workdir, inPlace)
+    // Asked before it is read: what is read after the end is all there is. The log of a node is over with the workflow.
+    const ended = await isOver(remote, job, events, isWorkflow(job) ? undefined : log.part, signal)
     const bytes = (await transport.read(path, from, maxBytes)) ?? new Uint8Array()
     if (bytes.byteLength > 0) {
       const next = from + bytes.byteLength
@@ -94,6 +97,10 @@ export const readLogOn =
     const size = await sizeOf(transport, path)
     return { bytes, next: Math.min(from, size), end: ended }
   }
+
+/** A name as listLogs() gives it. */
+const pathOf = (name: string): string | undefined =>
+  name === EVENTS ? EVENTS_FILE : isInside(posix.normalize(name)) ? name : undefined
 
 const sizeOf = async (transport: Transport, path: string): Promise<number> => {
   const entries = await transport.list(posix.dirname(path)).catch(() => [])

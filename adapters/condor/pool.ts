@@ -3,7 +3,18 @@ import { type Remote, sectionOf } from './remote.js'
 import { notAsked } from './words.js'
 
 /** What the adapter needs there beside HTCondor's commands, each with what has it. */
-const PROGRAMS = ['condor_submit', 'condor_q', 'condor_history', 'condor_rm', 'flock', 'tar', 'find', 'sed', 'readlink']
+const PROGRAMS = [
+  'condor_submit',
+  'condor_q',
+  'condor_history',
+  'condor_rm',
+  'flock',
+  'tar',
+  'find',
+  'sed',
+  'awk',
+  'readlink',
+]
 
 /** Arguments: programs that must be there. Sections: `missing` with those that are not, `version`, `queue`, `slots`. */
 const SCRIPT = `\

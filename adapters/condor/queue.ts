@@ -20,11 +20,16 @@ export const withTokens = (tokens: readonly Token[]): string =>
     .map((token) => `"${token}"`)
     .join(',')}})`
 
-/** All jobs of ours in the range of clusters that these are in: short, however many they are. */
+/** The jobs of all nodes of these workflows, and of the workflows that are nodes of them. DAGMan gives them its own id. */
+export const inTreesOf = (workflows: readonly Pick<JobRef, 'nativeId'>[]): string =>
+  `member(JobBatchId, {${workflows.flatMap(({ nativeId }) => procsOf(nativeId)?.cluster ?? []).map((cluster) => `"${cluster}.0"`)}})`
+
+/** All jobs of ours in the range of clusters that these are in, and those of their nodes: short, however many they are. */
 export const inRangeOf = (jobs: readonly Pick<JobRef, 'nativeId'>[]): string | undefined => {
   const clusters = jobs.flatMap(({ nativeId }) => procsOf(nativeId)?.cluster ?? [])
   if (clusters.length === 0) return undefined
   const first = clusters.reduce((low, one) => Math.min(low, one))
   const last = clusters.reduce((high, one) => Math.max(high, one))
-  return `TelestoToken =!= undefined && ClusterId >= ${first} && ClusterId <= ${last}`
+  const within = (attribute: string) => `${attribute} >= ${first} && ${attribute} <= ${last}`
+  return `TelestoToken =!= undefined && ${within('ClusterId')} || TelestoWorkflow =!= undefined && ${within('DAGManJobId')}`
 }

@@ -1,5 +1,14 @@
-import { argumentsCommand, classAdText, environmentCommand, literalName } from './arguments.js'
-import { expandForEach, type Given, givenBy, invalid, type Value, withStep } from './given.js'
+import {
+  argumentsCommand,
+  classAdText,
+  environmentCommand,
+  inQuotes,
+  literalName,
+  nameProblem,
+  textLine,
+  variableWords,
+} from './arguments.js'
+import { expand, expandForEach, type Given, givenBy, invalid, type Value, withStep } from './given.js'
 import { REPORT_FILE, reportVariable } from './report-file.js'
 import type { CondorSpec } from './spec.js'
 import { destinationOf, mayTransfer, shippedExecutable, standardInput, transferInputs } from './transfers.js'
@@ -34,9 +43,14 @@ const lineOf = (command: string, value: Value): string => {
   if (typeof value === 'string') return withStep(value)
   if (!Array.isArray(value)) return `${value}`
   if (command.startsWith('MY.')) return `{${value.map(classAdText).join(', ')}}`
+  // An empty value would mean that everything comes back.
+  if (command === 'transfer_output_files' && value.length === 0) return '""'
   const items = value.map(literalName)
   return command.endsWith('remaps') ? `"${items.join('; ')}"` : items.join(', ')
 }
+
+/** Macros that no command of condor_submit is, and that it warns of where nothing uses them. */
+const OWN_MACROS = ['logdir', 'job_name']
 
 /** A part of a file name, made of a job's name: what $(job_name) is. */
 const fileName = (name: string): string => {
@@ -90,17 +104,20 @@ const setPaths = (commands: Commands, all: Given, directory: string, count: numb
     first === '' ? '' : folderOf('initialdir', `${first}/_`),
   )
   for (const first of starts) if (first !== '') folders.add(first)
-  commands.set('initialdir', join(literalName(directory), start))
+  commands.set('initialdir', join(literalName(directory), expand(start, all)))
 
   const each = count > 1 ? '.$(Step)' : ''
   if (!commands.get('output')) commands.set('output', `out${each}`)
   if (!commands.get('error')) commands.set('error', `err${each}`)
   for (const command of ['output', 'error', 'log']) {
-    const path = commands.get(command)
-    if (path === undefined || path === '' || path === '/dev/null') continue
-    for (const one of expandForEach(path, all, count)) {
-      const folder = folderOf(command, one)
-      if (folder !== '') for (const first of starts) folders.add(join(first, folder))
+    const path = expand(commands.get(command) ?? '', all)
+    if (path === '' || path === '/dev/null') continue
+    commands.set(command, path)
+    // Of both there is one, or one for each proc.
+    const paths = expandForEach(path, all, count)
+    for (let proc = 0; proc < Math.max(paths.length, starts.length); proc++) {
+      const folder = folderOf(command, paths[proc % paths.length] as string)
+      if (folder !== '') folders.add(join(starts[proc % starts.length] as string, folder))
     }
   }
   // A log that the job asks for is a second one: HTCondor writes both.
@@ -134,26 +151,31 @@ const setInputs = (commands: Commands, spec: CondorSpec, all: Given, place: JobP
 
 const setEnvironment = (commands: Commands, all: Given, place: JobPlace): void => {
   const report = place.report === true ? reportVariable(all, place.directory) : undefined
-  const value = all.get('environment') ?? {}
-  if (typeof value === 'object' && !Array.isArray(value)) {
-    const own = report === undefined ? undefined : { name: 'TELESTO_REPORT', value: report }
-    const words = environmentCommand(value as Readonly<Record<string, string>>, own)
-    if (words) commands.set(...words)
+  const given = all.get('environment')
+  const text = typeof given === 'string' ? withStep(given).trim() : ''
+  if (text !== '' && !text.startsWith('"')) {
+    // The old syntax: variables are separated by semicolons.
+    commands.set('environment', report === undefined ? text : `${text};TELESTO_REPORT=${report.value}`)
     return
   }
-  const text = withStep(`${value as string}`).trim()
-  if (report === undefined || text === '')
-    commands.set('environment', report === undefined ? text : `"${reportWord(report)}"`)
-  else if (text.startsWith('"')) commands.set('environment', `${text.replace(/"$/, '')} ${reportWord(report)}"`)
-  else commands.set('environment', `${text};TELESTO_REPORT=${report}`)
+  const mine = report === undefined || report.macro ? {} : { TELESTO_REPORT: report.value }
+  const macro = report?.macro === true ? `TELESTO_REPORT=${report.value}` : ''
+  if (text !== '') {
+    const added = inQuotes([variableWords(mine), macro].join(' ').trim()).slice(1)
+    commands.set('environment', report === undefined ? text : `${text.replace(/"$/, '')} ${added}`)
+    return
+  }
+  const words = variableWords({ ...(given as Readonly<Record<string, string>> | undefined), ...mine })
+  if (words !== '' || macro !== '') commands.set(...environmentCommand(words, macro))
 }
-const reportWord = (report: string): string => `TELESTO_REPORT=${report.replaceAll('"', '""')}`
 
 /**
  * A job as condor_submit is told of it. Throws SchedulerError `invalid_job`, naming the command, for a job without an executable
  * and for a path that leads out of its directory.
  */
 export const describe = (spec: CondorSpec, place: JobPlace): SubmitDescription => {
+  const problem = nameProblem(place.directory)
+  if (problem) throw invalid(`HTCondor cannot be told the directory ${JSON.stringify(place.directory)}: it ${problem}.`)
   const all = givenBy(spec).set('job_name', fileName(place.name))
   const commands: Commands = new Map()
   for (const [command, value] of all) {
@@ -164,10 +186,12 @@ export const describe = (spec: CondorSpec, place: JobPlace): SubmitDescription =
   const folders = setPaths(commands, all, place.directory, spec.numJobs)
   setInputs(commands, spec, all, place)
   setEnvironment(commands, all, place)
-  if (!/\p{Cc}/u.test(place.name) && !all.has('batch_name')) commands.set('MY.JobBatchName', classAdText(place.name))
+  const name = textLine(place.name)
+  if (name !== undefined && !all.has('batch_name')) commands.set('MY.JobBatchName', name)
   commands.set('MY.TelestoToken', classAdText(place.token))
   if (place.batch !== undefined) commands.set('MY.TelestoBatch', classAdText(place.batch))
-  if (![...commands].some(([, value]) => /\$\(job_name\)/i.test(value))) commands.delete('job_name')
+  for (const macro of OWN_MACROS)
+    if (![...commands.values()].some((value) => value.toLowerCase().includes(`$(${macro})`))) commands.delete(macro)
   return { commands, count: spec.numJobs, folders: [...folders] }
 }
 
@@ -176,21 +200,3 @@ const line = (command: string, value: string): string => `${command} = ${value}\
 /** The submit file of one job. */
 export const serialize = ({ commands, count }: SubmitDescription): string =>
   `${[...commands].map(([command, value]) => line(command, value)).join('')}queue ${count}\n`
-
-/**
- * The submit file of many jobs in one cluster: all must have the same commands and the same count. Each job's values stand in macros
- * of its own, so that the file has one queue statement: HTCondor after version 23 takes no more than one.
- */
-export const serializeAll = (descriptions: readonly SubmitDescription[]): string => {
-  const [first] = descriptions
-  if (first === undefined) return ''
-  if (descriptions.length === 1) return serialize(first)
-  const names = [...first.commands.keys()]
-  const macro = (job: number | string, index: number): string => `telesto_${job}_${index}`
-  const values = descriptions.flatMap(({ commands }, job) =>
-    names.map((name, index) => line(macro(job, index), commands.get(name) ?? '')),
-  )
-  const template = names.map((name, index) => line(name, `$(${macro('$(TelestoJob)', index)})`))
-  const jobs = descriptions.map((_, job) => `${job}\n`).join('')
-  return `${values.join('')}${template.join('')}queue ${first.count} TelestoJob from (\n${jobs})\n`
-}

@@ -19,7 +19,8 @@ interface Named {
 
 const named = (command: string, text: string, literal: boolean, all: Given, count: number): Named => {
   const names = literal ? [text] : expandForEach(text, all, count)
-  const mine = names.filter((name) => !name.startsWith('/') && !isUrl(name) && !name.startsWith('$'))
+  const known = literal ? names : names.filter((name) => !/\$[A-Za-z_]*\(/.test(name))
+  const mine = known.filter((name) => !name.startsWith('/') && !isUrl(name))
   for (const name of mine) {
     const plain = posix.normalize(name)
     if (plain === '..' || plain.startsWith('../') || plain === '.telesto' || plain.startsWith('.telesto/'))
@@ -27,7 +28,7 @@ const named = (command: string, text: string, literal: boolean, all: Given, coun
         `${command}: ${name} must be a path inside the directory of the job. Its input files are there: write ${posix.basename(name)}.`,
       )
   }
-  return { text: literal ? literalName(text) : text, ships: mine.filter((name) => !name.includes('$(')) }
+  return { text: literal ? literalName(text) : text, ships: mine }
 }
 
 /** Whether HTCondor may move files between the machines. */

@@ -61,7 +61,7 @@ export const mannerCases: readonly Case[] = [
       assert.ok(typeof config === 'object' && config !== null)
       for (const secret of adapter.secrets) assert.ok(secret in config, `the record of the harness has no "${secret}"`)
       const { prints, fails, succeeds, runs } = harness.specs
-      for (const spec of [succeeds, runs, fails(3), prints(['a'])]) {
+      for (const spec of [succeeds, runs, fails(4), prints(['a'])]) {
         const output = adapter.specs[harness.jobType]?.parse(spec)
         assert.deepEqual(JSON.parse(JSON.stringify(output)), output, 'what a spec gives is stored as JSON')
         for (const name of RESERVED) assert.ok(!(name in Object(output)), `the spec uses the reserved name "${name}"`)

@@ -67,10 +67,10 @@ export const outageCases: readonly Case[] = [
     run: async ({ connect, request, submit, until, harness }) => {
       await harness.link?.chatter?.()
       const scheduler = connect()
-      const [good, bad] = await submit(scheduler, request(harness.specs.succeeds), request(harness.specs.fails(3)))
+      const [good, bad] = await submit(scheduler, request(harness.specs.succeeds), request(harness.specs.fails(4)))
       assert.ok(good && bad)
       await until(scheduler, good, 'succeeded')
-      assert.equal((await until(scheduler, bad, 'failed')).exitCode, 3)
+      assert.equal((await until(scheduler, bad, 'failed')).exitCode, 4)
     },
   },
   {

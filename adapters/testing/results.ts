@@ -33,7 +33,7 @@ export const resultCases: readonly Case[] = [
     needs: ['result'],
     run: async ({ connect, request, submit, until, signal, harness }) => {
       const scheduler = connect()
-      const [ref] = await submit(scheduler, request(harness.specs.fails(3)))
+      const [ref] = await submit(scheduler, request(harness.specs.fails(4)))
       assert.ok(ref)
       await until(scheduler, ref, 'failed')
       assert.equal(await scheduler.result?.(ref, signal), undefined)

@@ -30,7 +30,7 @@ export const workCases: readonly Case[] = [
     needs: [],
     run: async ({ connect, request, submit, until, harness }) => {
       const scheduler = connect()
-      const [one, two] = await submit(scheduler, request(harness.specs.succeeds), request(harness.specs.fails(3)))
+      const [one, two] = await submit(scheduler, request(harness.specs.succeeds), request(harness.specs.fails(4)))
       assert.ok(one && two)
       assert.notEqual(one.nativeId, two.nativeId)
       await until(scheduler, one, 'succeeded')
@@ -148,7 +148,7 @@ export const workCases: readonly Case[] = [
     needs: [],
     run: async ({ connect, request, submit, until, harness }) => {
       const scheduler = connect()
-      for (const exitCode of [1, 3, 42]) {
+      for (const exitCode of [1, 4, 42]) {
         const [ref] = await submit(scheduler, request(harness.specs.fails(exitCode)))
         assert.ok(ref)
         assert.equal((await until(scheduler, ref, 'failed')).exitCode, exitCode)
@@ -226,7 +226,7 @@ export const workCases: readonly Case[] = [
     needs: ['history'],
     run: async ({ connect, request, submit, until, stranger, signal, harness }) => {
       const scheduler = connect()
-      const [ref] = await submit(scheduler, request(harness.specs.fails(3)))
+      const [ref] = await submit(scheduler, request(harness.specs.fails(4)))
       assert.ok(ref)
       await until(scheduler, ref, 'failed')
       const never = stranger()

@@ -1,20 +1,20 @@
-import { readdir } from 'node:fs/promises'
+import { createRequire } from 'node:module'
 import path from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Adapter } from '../adapter.js'
 import { failing } from './command.js'
 
-/** The adapters of this package lie here, each in a file that has its name. */
-const BUILT_IN = new URL('../../adapters/', import.meta.url)
-/** What lies there and is none. */
-const NO_ADAPTERS: ReadonlySet<string> = new Set(['testing'])
+/** What `telesto/adapters/testing` is: no adapter, but the kit that tests them. */
+const KIT = 'testing'
 
-/** The names of the adapters in this package. */
-const builtIn = async (): Promise<readonly string[]> =>
-  (await readdir(BUILT_IN))
-    .flatMap((file) => /^([a-z][a-z0-9-]*)\.(?:js|ts)$/.exec(file)?.[1] ?? [])
-    .filter((name) => !NO_ADAPTERS.has(name))
-    .sort()
+/** The names of the adapters that this package exports. */
+const builtIn = (): readonly string[] => {
+  const { exports } = createRequire(import.meta.url)('telesto/package.json') as { readonly exports: object }
+  return Object.keys(exports).flatMap((entry) => {
+    const name = /^\.\/adapters\/([a-z][a-z0-9-]*)$/.exec(entry)?.[1]
+    return name === undefined || name === KIT ? [] : [name]
+  })
+}
 
 const isAdapter = (value: unknown): value is Adapter =>
   typeof value === 'object' &&
@@ -32,7 +32,7 @@ export const loadAdapter = async (type: string, modules: readonly string[]): Pro
     const found = adaptersIn(await load(module)).find((adapter) => adapter.type === type)
     if (found) return found
   }
-  const known = await builtIn()
+  const known = builtIn()
   if (known.includes(type)) {
     const found = adaptersIn(await import(`../../adapters/${type}.js`)).find((adapter) => adapter.type === type)
     if (found) return found

@@ -11,7 +11,8 @@ const CHUNK = 64 * 1024
 /**
  * Commands and files of this machine. What it promises beyond the contract:
  *
- * - No shell is involved. `env` is added to the environment of this process.
+ * - No shell is involved. `env` is added to the environment of this process, of which Telesto's own secrets are left out: a
+ *   scheduler may hand it on to jobs.
  * - A command that cannot be started because it does not exist or is not executable is a result, with code 127 or 126
  *   and a sentence in stderr, as a shell would answer. `code` is null where a signal ended it.
  * - Aborted, or over `timeoutMs`: its whole process group is killed and `unavailable` is thrown at once. Over `maxBytes`:
@@ -56,6 +57,10 @@ export const localTransport = (): Transport => {
   }
 }
 
+const OWN_SECRETS = /^(TELESTO_KEYS|TELESTO_PASSWORD|TELESTO_PRIVATE_KEY_PASS|DATABASE_URL|PGPASSWORD)$/
+const withoutSecrets = (source: NodeJS.ProcessEnv): NodeJS.ProcessEnv =>
+  Object.fromEntries(Object.entries(source).filter(([name]) => !OWN_SECRETS.test(name)))
+
 const run = (
   argv: readonly [string, ...string[]],
   { cwd, env, stdin, timeoutMs, maxBytes, signal }: ExecOptions,
@@ -75,7 +80,7 @@ const run = (
     const start = () =>
       spawn(program, args, {
         ...(cwd === undefined ? {} : { cwd }),
-        env: { ...process.env, ...env },
+        env: { ...withoutSecrets(process.env), ...env },
         stdio: ['pipe', 'pipe', 'pipe'],
         detached: true, // a group of its own, so that what it started can be ended with it
       })

@@ -61,6 +61,20 @@ export const DEFECTS: readonly Defect[] = [
     change: [{ file: 'src/store/jobs.ts', text: ".name.includes('{id}')", by: ".name.includes('{never}')" }],
   },
   {
+    id: 'W22',
+    instead: 'a record with active jobs is not removed, and the jobs of a removed one run on no other',
+    file: 'test/schedulers/records.test.ts',
+    test: 'A record with active jobs is not removed',
+    change: [{ file: 'src/schedulers/activity.ts', text: 'if (jobs === 0 && strays === 0) return', by: 'return' }],
+  },
+  {
+    id: 'W23',
+    instead: 'a record is made of named fields, with the defaults of its adapter',
+    file: 'test/schedulers/records.test.ts',
+    test: 'A record is made, listed, read, changed and removed by its name',
+    change: [{ file: 'src/schedulers/change.ts', text: '      config.open,\n', by: "      '{}',\n" }],
+  },
+  {
     id: 'W24',
     instead: 'one group or many are taken, and a job of two of them is listed once',
     file: 'test/create-job.test.ts',
@@ -109,6 +123,27 @@ export const DEFECTS: readonly Defect[] = [
         text: "report: reports.get(job.token) ?? 'gap' }))",
         by: "report: reports.get(job.token) ?? { state: 'queued' as const } }))",
       },
+    ],
+  },
+  {
+    id: 'X6',
+    instead: 'secrets are encrypted, never shown, and stay where a form leaves them blank',
+    file: 'test/schedulers/secrets.test.ts',
+    test: 'A secret that is blank or absent stays',
+    change: [{ file: 'src/schedulers/config.ts', text: "!(value === '' && isSecret(field))", by: 'true' }],
+  },
+  {
+    id: 'X7',
+    instead: 'nothing is said to a host whose key nobody accepted',
+    file: 'test/schedulers/host-key.test.ts',
+    test: 'A host key is shown, accepted, and then the only one that is talked to',
+    change: [
+      {
+        file: 'src/transport/ssh-login.ts',
+        text: 'verified = key.fingerprint === target.hostKey',
+        by: 'verified = true',
+      },
+      { file: 'src/transport/ssh-login.ts', text: 'if (target.hostKey === undefined) break', by: '' },
     ],
   },
   {

@@ -8,9 +8,14 @@ export interface ToldProgram {
 
 const FENCE = /^```(\w*)\n([\s\S]*?)^```$/gm
 
+/** The blocks of a document in one language, in order. */
+export const blocksOf = (file: URL, language: string): readonly string[] =>
+  [...readFileSync(file, 'utf8').matchAll(FENCE)]
+    .filter(([, own]) => own === language)
+    .map(([, , text]) => text as string)
+
 export const programOf = (file: URL, firstOnly = false): ToldProgram => {
-  const blocks = [...readFileSync(file, 'utf8').matchAll(FENCE)].map(([, language, text]) => ({ language, text }))
-  const code = blocks.filter(({ language }) => language === 'ts').map(({ text }) => text)
-  const output = blocks.filter(({ language }) => language === 'output').map(({ text }) => text)
+  const code = blocksOf(file, 'ts')
+  const output = blocksOf(file, 'output')
   return { source: (firstOnly ? code.slice(0, 1) : code).join('\n'), output: output.join('') }
 }

@@ -1,15 +1,14 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { programOf } from './extract.js'
+import { written } from './written.js'
 
-const root = fileURLToPath(new URL('../../', import.meta.url))
 const run = promisify(execFile)
 
 const freePort = async (): Promise<number> =>
@@ -19,28 +18,6 @@ const freePort = async (): Promise<number> =>
       server.close(() => resolve(port))
     })
   })
-
-/** A file inside the package, so that it imports "telesto" as a user does; checked by the compiler as a user's would be. */
-const written = async (name: string, source: string, module?: string): Promise<string> => {
-  const folder = path.join(root, 'dist', 'docs', name)
-  mkdirSync(folder, { recursive: true })
-  const file = path.join(folder, 'program.ts')
-  writeFileSync(file, source)
-  if (module !== undefined) writeFileSync(path.join(folder, 'analyse.ts'), module)
-  const options = {
-    extends: '../../../tsconfig.json',
-    compilerOptions: { rootDir: '../../..' },
-    include: ['*.ts'],
-  }
-  writeFileSync(path.join(folder, 'tsconfig.json'), JSON.stringify(options))
-  const compiled = await run(process.execPath, [
-    path.join(root, 'node_modules/typescript/bin/tsc'),
-    '-p',
-    folder,
-  ]).catch((error: { stdout: string }) => error)
-  expect(compiled.stdout).toBe('')
-  return file
-}
 
 const emptyDirectory = (): string => {
   const directory = mkdtempSync(path.join(tmpdir(), 'telesto-docs-'))

@@ -28,6 +28,8 @@ test('A record is made, listed, read, changed and removed by its name', async ()
     pollSeconds: 5,
     health: 'ok',
     secretsSet: [],
+    config: { address: 'one', colour: 'red' },
+    maxIdsPerPoll: 100,
   })
   expect(await telesto.getScheduler('pool')).toEqual(made)
   expect((await telesto.listSchedulers()).map(({ name }) => name)).toEqual(['local', 'pool'])

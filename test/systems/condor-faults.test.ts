@@ -1,7 +1,7 @@
 // What goes wrong with a pool, and what the adapter says of it then: here and over SSH.
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -227,7 +227,11 @@ describe.each(Object.entries(places))('%s', (_, transport) => {
     const submitting = connect(withFolder(slow)).submit([job], aborted.signal)
     submitting.catch(() => {})
     await expect
-      .poll(() => existsSync(join(job.workdir, '.telesto', `claim-${job.token}`)), { timeout: 10_000 })
+      .poll(
+        () =>
+          lstatSync(join(job.workdir, '.telesto', `claim-${job.token}`), { throwIfNoEntry: false })?.isSymbolicLink(),
+        { timeout: 10_000 },
+      )
       .toBe(true)
     expect((await connect(transport).recover?.([attemptOf(job)], signal()))?.has(job.token)).toBe(false)
     expect(codeOf((await connect(transport).cleanUp?.([refOf(job, '1.0')], signal()))?.get(job.token))).toBe(

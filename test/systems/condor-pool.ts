@@ -116,7 +116,7 @@ const harnessOf = (
   transport,
   link,
   many: 100,
-  patience: 60_000,
+  patience: 120_000,
   stop,
 })
 

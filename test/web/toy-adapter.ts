@@ -8,7 +8,12 @@ export const TOY_LOG = Buffer.concat([
   Buffer.from(' end\n'),
 ])
 
-const spec = z.strictObject({ manual: z.boolean().optional(), pausable: z.boolean().optional() })
+const spec = z.strictObject({
+  manual: z.boolean().optional(),
+  pausable: z.boolean().optional(),
+  /** The nodes of a graph, each with what it waits for. */
+  steps: z.record(z.string(), z.array(z.string())).optional(),
+})
 
 /** Jobs that run until they are stopped. With `manual` their status is the app's; the toy cannot pause a job. */
 export const toy = defineAdapter({
@@ -21,6 +26,10 @@ export const toy = defineAdapter({
   thisMachine: { record: 'toy' },
   needsScheduler: (_jobType, checked) =>
     !(typeof checked === 'object' && checked !== null && 'manual' in checked && checked.manual === true),
+  graph: (_jobType, checked) => {
+    const { steps } = checked as z.output<typeof spec>
+    return steps && Object.entries(steps).map(([name, parents]) => ({ name, parents }))
+  },
   connect: (): Scheduler<SubmitRequest> => {
     const cancelled = new Set<string>()
     const each = <T>(jobs: readonly JobRef[], answer: (job: JobRef) => T) =>

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { TelestoError } from '../../errors.js'
 import type { Job } from '../../job.js'
 import { MAX_ENTRIES } from '../../job-history.js'
+import type { StoredPart } from '../../store/history.js'
 import { countOf, listOf, listParams } from '../list.js'
 import { jobParams, none, whole } from '../params.js'
 import { readPossible } from '../possible.js'
@@ -56,6 +57,27 @@ const getJob = defineRoute({
 })
 
 const time = z.iso.datetime().nullable()
+const partSchema = z.object({
+  name: z.string(),
+  state: z.string(),
+  nativeId: z.string().nullable(),
+  nativeState: z.string().nullable(),
+  message: z.string().nullable(),
+  exitCode: z.int().nullable(),
+  startTime: time,
+  completionTime: time,
+})
+const partJson = (part: StoredPart): z.output<typeof partSchema> => ({
+  name: part.name,
+  state: part.state,
+  nativeId: part.nativeId,
+  nativeState: part.nativeState,
+  message: part.message,
+  exitCode: part.exitCode,
+  startTime: iso(part.startedAt),
+  completionTime: iso(part.endedAt),
+})
+
 const historySchema = z.object({
   entries: z.array(
     z
@@ -92,18 +114,7 @@ const historySchema = z.object({
       completionTime: time,
     }),
   ),
-  parts: z.array(
-    z.object({
-      name: z.string(),
-      state: z.string(),
-      nativeId: z.string().nullable(),
-      nativeState: z.string().nullable(),
-      message: z.string().nullable(),
-      exitCode: z.int().nullable(),
-      startTime: time,
-      completionTime: time,
-    }),
-  ),
+  parts: z.array(partSchema),
 })
 
 const getHistory = defineRoute({
@@ -132,21 +143,42 @@ const getHistory = defineRoute({
         startTime: iso(attempt.startTime),
         completionTime: iso(attempt.completionTime),
       })),
-      parts: (await job.parts()).map(
-        ({ name, state, nativeId, nativeState, message, exitCode, startedAt, endedAt }) => ({
-          name,
-          state,
-          nativeId,
-          nativeState,
-          message,
-          exitCode,
-          startTime: iso(startedAt),
-          completionTime: iso(endedAt),
-        }),
-      ),
+      parts: (await job.parts()).map(partJson),
     }
     return { json }
   },
 })
 
-export const jobRoutes = [listJobs, getJob, getHistory]
+const getGraph = defineRoute({
+  name: 'getJobGraph',
+  method: 'get',
+  path: '/api/jobs/:id/graph',
+  kind: 'api',
+  summary: 'The nodes of a job by level, with what each waits for and how it is. No scheduler is asked',
+  who: 'user',
+  params: jobParams,
+  query: none,
+  output: z.object({
+    nodes: z.array(
+      z.object({
+        name: z.string(),
+        level: z.int().describe('0 where it waits for nothing, else one more than the deepest of its parents.'),
+        parents: z.array(z.string()),
+        part: partSchema.nullable().describe('How it is in the current attempt; null as long as nobody told.'),
+      }),
+    ),
+  }),
+  errors: ['not_found'],
+  handler: async (context, { params }) => {
+    const job = await seenJob(context, params.id)
+    const nodes = (await job.graph()).map(({ name, level, parents, part }) => ({
+      name,
+      level,
+      parents: [...parents],
+      part: part && partJson(part),
+    }))
+    return { json: { nodes } }
+  },
+})
+
+export const jobRoutes = [listJobs, getJob, getHistory, getGraph]

@@ -1,5 +1,6 @@
 import type { User } from '../../access.js'
 import type { Core } from '../../core.js'
+import { type GraphPart, graphOf } from '../../graph.js'
 import type { Job } from '../../job.js'
 import type { HistoryEntry } from '../../job-history.js'
 import type { ResultFile } from '../../results.js'
@@ -23,6 +24,8 @@ export interface JobData {
   readonly now: number
   readonly attempts: readonly AttemptHistory[]
   readonly parts: readonly StoredPart[]
+  /** Its parts as a graph, by level; empty where they are none. */
+  readonly graph: readonly GraphPart[]
   /** Some of its parents, those that are not Complete first. */
   readonly parents: readonly Parent[]
   readonly results: readonly ResultFile[]
@@ -41,15 +44,19 @@ export const readJobData = async (
   user: User,
   job: Job,
   possible: Possible,
-): Promise<JobData> => ({
-  links,
-  user,
-  job,
-  possible,
-  history: await job.history({ last: true, limit: MAX_SHOWN }),
-  now: Date.now() + core.clock.databaseOffset(),
-  attempts: await job.attempts(),
-  parts: await job.parts(),
-  parents: job.parents.length === 0 ? [] : await readParents(core.database, job.id, SHOWN_PARENTS),
-  results: await job.results(),
-})
+): Promise<JobData> => {
+  const parts = await job.parts()
+  return {
+    links,
+    user,
+    job,
+    possible,
+    history: await job.history({ last: true, limit: MAX_SHOWN }),
+    now: Date.now() + core.clock.databaseOffset(),
+    attempts: await job.attempts(),
+    parts,
+    graph: graphOf(job.nodes, parts),
+    parents: job.parents.length === 0 ? [] : await readParents(core.database, job.id, SHOWN_PARENTS),
+    results: await job.results(),
+  }
+}

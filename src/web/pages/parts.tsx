@@ -54,10 +54,39 @@ export const PartsBar = ({ job }: { readonly job: Job }) => {
   )
 }
 
-export const Parts = ({ data: { job, parts } }: { readonly data: JobData }) => {
+/** So many are named; the API has them all. */
+const MAX_NAMED = 5
+
+/** What a line of the list shows: a part, or a node of the graph of which nothing was told yet. */
+interface Line {
+  readonly name: string
+  readonly after: readonly string[]
+  readonly part: StoredPart | null
+}
+
+/** Nodes come by level; parts that the graph does not name (the nodes of a splice) follow. */
+const linesOf = ({ graph, parts }: Pick<JobData, 'graph' | 'parts'>): readonly Line[] => {
+  const named = new Set(graph.map(({ name }) => name))
+  return [
+    ...graph.map(({ name, parents, part }) => ({ name, after: parents, part })),
+    ...parts.filter(({ name }) => !named.has(name)).map((part) => ({ name: part.name, after: [], part })),
+  ]
+}
+
+const after = (names: readonly string[]): string =>
+  names.length > MAX_NAMED
+    ? `${names.slice(0, MAX_NAMED).join(', ')} and ${names.length - MAX_NAMED} more`
+    : names.join(', ')
+
+const why = (part: StoredPart): string =>
+  [part.message, part.exitCode === null ? null : `exit code ${part.exitCode}`].filter(Boolean).join(' · ')
+
+export const Parts = ({ data }: { readonly data: JobData }) => {
+  const { job, graph } = data
   const counts = countsOf(job)
+  const lines = linesOf(data)
   return (
-    <section id="job-parts" class="panel" hidden={parts.length === 0} aria-labelledby="parts-title">
+    <section id="job-parts" class="panel" hidden={lines.length === 0} aria-labelledby="parts-title">
       <h2 id="parts-title">Parts</h2>
       <PartsBar job={job} />
       <p class="counts">
@@ -72,6 +101,7 @@ export const Parts = ({ data: { job, parts } }: { readonly data: JobData }) => {
           <thead>
             <tr>
               <th scope="col">Part</th>
+              {graph.length > 0 && <th scope="col">After</th>}
               <th scope="col">State</th>
               <th scope="col">Started</th>
               <th scope="col">Finished</th>
@@ -79,27 +109,20 @@ export const Parts = ({ data: { job, parts } }: { readonly data: JobData }) => {
             </tr>
           </thead>
           <tbody>
-            {parts.slice(0, MAX_LISTED).map((part) => (
-              <tr key={part.name}>
-                <th scope="row">{part.name}</th>
-                <td>{stateOf(part)}</td>
-                <td>
-                  <Time at={part.startedAt} />
-                </td>
-                <td>
-                  <Time at={part.endedAt} />
-                </td>
-                <td class="wrap">
-                  {[part.message, part.exitCode === null ? null : `exit code ${part.exitCode}`]
-                    .filter(Boolean)
-                    .join(' · ')}
-                </td>
+            {lines.slice(0, MAX_LISTED).map((line) => (
+              <tr key={line.name}>
+                <th scope="row">{line.name}</th>
+                {graph.length > 0 && <td class="wrap">{after(line.after)}</td>}
+                <td>{line.part && stateOf(line.part)}</td>
+                <td>{line.part && <Time at={line.part.startedAt} />}</td>
+                <td>{line.part && <Time at={line.part.endedAt} />}</td>
+                <td class="wrap">{line.part && why(line.part)}</td>
               </tr>
             ))}
           </tbody>
         </table>
       </div>
-      {parts.length > MAX_LISTED && <p class="quiet">{`The first ${MAX_LISTED} of ${parts.length} parts.`}</p>}
+      {lines.length > MAX_LISTED && <p class="quiet">{`The first ${MAX_LISTED} of ${lines.length} parts.`}</p>}
     </section>
   )
 }

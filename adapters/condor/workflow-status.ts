@@ -1,0 +1,63 @@
+import type { JobRef } from '../../src/adapter.js'
+import { DAG_FOLDER, JOBSTATE, NODE_STATUS } from './dag-file.js'
+import { procsOf } from './native-id.js'
+import { type NodeFacts, type NodeJob, nodeParts, parseJobstate, parseNodeStatus } from './node-status.js'
+import { placeOf } from './place.js'
+import { sectionOf, type Told } from './remote.js'
+import { type Ad, reportOf } from './report.js'
+
+/** Of one answer: the nodes of workflows beyond it are told another time. */
+const MAX_BYTES = 8_000_000
+/** Of one workflow: 10,000 nodes write 800,000 of the one, and 2,500,000 of the other where each runs once. */
+const MAX_STATUS_BYTES = 4_000_000
+const MAX_JOBSTATE_BYTES = 3_000_000
+
+/**
+ * `workflow TOKEN DIRECTORY`, for the scripts that ask: sections `nodes TOKEN`, `jobstate TOKEN` and `errors TOKEN` with what DAGMan
+ * wrote; the last one where DAGMan has left the queue. What says nothing is left out.
+ */
+export const WORKFLOW_FILES = `\
+left=${MAX_BYTES}
+part() {
+  [ "$left" -gt 0 ] || return
+  text=$(cat)
+  left=$((left - \${#text}))
+  say "$1"
+  printf '%s\\n' "$text"
+}
+workflow() {
+  dag=$2/${DAG_FOLDER}
+  [ -e "$2/${NODE_STATUS}" ] || return 0
+  grep -E '^[][]|^ *(Type|Node|NodeStatus|StatusDetails|JobProcsQueued|JobProcsHeld) = ' "$2/${NODE_STATUS}" |
+    grep -v -e '= "";' -e ' = 0;$' -e 'Type = "DagStatus"' | head -c ${MAX_STATUS_BYTES} | part "nodes $1"
+  [ ! -e "$2/${JOBSTATE}" ] || tail -c ${MAX_JOBSTATE_BYTES} "$2/${JOBSTATE}" | part "jobstate $1"
+  [ -z "$3" ] || tail -n 400 "$dag/workflow.dag.dagman.out" 2>/dev/null |
+    sed -n '/ERROR:\\|submit error/s|^[0-9/]* [0-9:]* [. ]*||p' | tail -n 3 | cut -c 1-500 | part "errors $1"
+}
+`
+
+export const isWorkflow = ({ jobType }: Pick<JobRef, 'jobType'>): boolean => jobType === 'CONDORWORKFLOW'
+
+/** The workflows of a question, as the scripts read them. */
+export const workflowLines = (jobs: readonly JobRef[]): string =>
+  jobs
+    .filter(isWorkflow)
+    .map((job) => `${job.token}\t${placeOf(job).workdir}\n`)
+    .join('')
+
+/** Pure. `ads` are those of the answer; the jobs of nodes are known by their DAGManJobId and DAGNodeName. */
+export const workflowFacts = (told: Told, job: Pick<JobRef, 'token' | 'nativeId'>, ads: readonly Ad[]): NodeFacts => {
+  const cluster = procsOf(job.nativeId)?.cluster
+  const jobs = ads.flatMap((ad): NodeJob[] => {
+    if (ad.past || ad.DAGManJobId !== cluster || ad.DAGNodeName === undefined) return []
+    const { state, message } = reportOf(ad)
+    return [{ node: ad.DAGNodeName, state, ...(message === undefined ? {} : { message }) }]
+  })
+  const section = (title: string) => sectionOf(told, `${title} ${job.token}`)
+  return {
+    parts: nodeParts(parseNodeStatus(section('nodes')), parseJobstate(section('jobstate')), jobs),
+    errors: section('errors')
+      .trim()
+      .replaceAll(/\s*\n\s*/g, ' '),
+  }
+}
