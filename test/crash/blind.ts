@@ -1,12 +1,15 @@
 // Takes one safeguard at a time out of a copy of the library, kills servers that run on that copy, and demands that the
 // oracle sees what comes of it. An oracle that reports zeros then is blind.
+//
+//     node test/crash/blind.ts [--only recover] [--adapter condor]    the latter with HTCondor, whose pool takes one run at a time
 
 import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { SAFEGUARDS, without } from './safeguards.ts'
+import { parseArgs } from 'node:util'
+import { CONDOR_SAFEGUARDS, type Replacement, SAFEGUARDS, without } from './safeguards.ts'
 
 const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url))
 /** Enough for each fault to happen, mostly several times over. */
@@ -14,13 +17,22 @@ const RUN = ['--kills', '25', '--jobs', '40', '--patience', '12']
 /** Whether a kill meets a fault is a matter of chance: blind is an oracle that sees nothing in any of these. */
 const SEEDS = ['1', '2', '3']
 
+const { values } = parseArgs({
+  options: { adapter: { type: 'string', default: 'local' }, only: { type: 'string', multiple: true } },
+})
+const { adapter, only } = values
+if (adapter !== 'local' && adapter !== 'condor') throw new Error(`--adapter ${adapter}: there is "local" and "condor".`)
+const safeguards = { local: SAFEGUARDS, condor: CONDOR_SAFEGUARDS }[adapter]
+/** Each run on this machine has its own jobs; they share the one pool. */
+const AT_ONCE = { local: 2, condor: 1 }[adapter]
+
 /** A copy of the repository in which `telesto` means the patched library. */
-const copyWithout = (safeguard: string): string => {
+const copyWithout = (replacements: readonly Replacement[]): string => {
   const copy = mkdtempSync(join(tmpdir(), 'telesto-blind-'))
-  for (const part of ['dist', 'test/crash', 'package.json'])
+  for (const part of ['dist', 'test/crash', 'test/systems', 'package.json'])
     cpSync(join(REPOSITORY, part), join(copy, part), { recursive: true })
   symlinkSync(join(REPOSITORY, 'node_modules'), join(copy, 'node_modules'))
-  for (const replacement of SAFEGUARDS[safeguard] ?? []) {
+  for (const replacement of replacements) {
     const file = join(copy, 'dist', replacement.file)
     writeFileSync(file, without(readFileSync(file, 'utf8'), replacement))
   }
@@ -29,7 +41,8 @@ const copyWithout = (safeguard: string): string => {
 
 /** The last line of a run, and its exit code. */
 const run = async (copy: string, seed: string): Promise<{ readonly verdict: string; readonly code: number | null }> => {
-  const child = spawn(process.execPath, [join(copy, 'test/crash/main.ts'), ...RUN, '--seed', seed], {
+  const args = [...RUN, '--seed', seed, '--adapter', adapter]
+  const child = spawn(process.execPath, [join(copy, 'test/crash/main.ts'), ...args], {
     cwd: copy,
     env: { ...process.env, TMPDIR: copy },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -43,8 +56,8 @@ const run = async (copy: string, seed: string): Promise<{ readonly verdict: stri
 }
 
 let blind = 0
-const judgeWithout = async (safeguard: string): Promise<void> => {
-  const copy = copyWithout(safeguard)
+const judgeWithout = async ([safeguard, replacements]: readonly [string, readonly Replacement[]]): Promise<void> => {
+  const copy = copyWithout(replacements)
   try {
     let sees = false
     for (const seed of SEEDS) {
@@ -58,10 +71,10 @@ const judgeWithout = async (safeguard: string): Promise<void> => {
     rmSync(copy, { recursive: true, force: true })
   }
 }
-const left = Object.keys(SAFEGUARDS)
+const left = Object.entries(safeguards).filter(([name]) => only?.includes(name) ?? true)
 const worker = async (): Promise<void> => {
-  for (let safeguard = left.shift(); safeguard !== undefined; safeguard = left.shift()) await judgeWithout(safeguard)
+  for (let one = left.shift(); one !== undefined; one = left.shift()) await judgeWithout(one)
 }
-await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker))
+await Promise.all(Array.from({ length: Math.min(AT_ONCE, availableParallelism()) }, worker))
 console.log(blind === 0 ? 'the oracle sees each of them' : `the oracle is blind to ${blind}`)
 process.exitCode = blind === 0 ? 0 : 1

@@ -1,13 +1,13 @@
 import { execFile, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Started, startSystem } from '../systems/started.ts'
 import { wordOf } from './story.ts'
 import type { Place, Proc, Run, Target } from './target.ts'
 
 /** Jobs mostly sleep: more of them than there are processors. */
-const CPUS = 16
+const CPUS = 24
 
 /** One process of a job. The directory that it runs in begins with the attempt's number; every second process ends well. */
 const SCRIPT = [
@@ -20,10 +20,12 @@ const SCRIPT = [
   'exit "$((PROC % 2 ? 0 : code))"',
 ].join('; ')
 
-/** HTCondor takes its time now and then, before it accepts jobs and after: so a kill finds it at that. */
+/** What takes its time there now and then, before it does its work and after: so a kill finds it at that, and the next server too. */
 const slow = (command: string): string => `#!/bin/sh
-chance() { od -An -N1 -tu1 /dev/urandom | tr -d ' '; }
-dawdle() { [ $(($(chance) % 3)) -gt 0 ] || sleep "0.$(($(chance) % 9))"; }
+dawdle() {
+  set -- $(od -An -N2 -tu1 /dev/urandom)
+  case $(($1 % 12)) in 0) sleep 2 ;; [1-3]) sleep "0.$(($2 % 9))" ;; esac
+}
 dawdle
 '${command}' "$@"
 code=$?
@@ -126,7 +128,8 @@ export const startCondor = async (root: string): Promise<Target> => {
     for (const folder of [directory, commands]) mkdirSync(folder)
     const [, , uid, gid] = spawnSync('getent', ['passwd', username], { encoding: 'utf8' }).stdout.split(':')
     chownSync(directory, Number(uid), Number(gid))
-    writeFileSync(join(commands, 'condor_submit'), slow(join(bin, 'condor_submit')), { mode: 0o755 })
+    for (const command of [join(bin, 'condor_submit'), '/usr/bin/tar'])
+      writeFileSync(join(commands, basename(command)), slow(command), { mode: 0o755 })
     sshd = await startSystem('sshd.sh', { SSHD_USERS: username, SSHD_PATH: `${commands}:${bin}` })
     return targetOn(sshd, bin, username, directory, stop)
   } catch (error) {
@@ -159,6 +162,7 @@ const targetOn = (
     },
     repertoire: { unmounts: false, mostProcs: 4 },
     leaseSeconds: 15,
+    underWay: 3 * CPUS,
     optionsOf: ({ behaviours, procs }) => ({
       jobType: 'CONDOR',
       executable: '/bin/sh',

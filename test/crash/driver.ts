@@ -1,15 +1,14 @@
 import { mkdirSync, renameSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { History, Request } from './history.ts'
-import type { Action, JobOptions, Snapshot } from './protocol.ts'
+import type { Action, Snapshot } from './protocol.ts'
 import type { Random } from './random.ts'
 import type { Outcome, Passing, ServerProcess } from './server-process.ts'
 import type { Step, Story } from './story.ts'
+import type { Target } from './target.ts'
 
 /** Requests that wait for an answer at once. */
 const AT_ONCE = 4
-/** Jobs that are under way at once: more only make two cores wait. */
-const UNDER_WAY = 16
 const LIST_EVERY_MS = 120
 /** While a directory is away, the database's clock is put forward now and then: nobody waits two minutes to lose a job. */
 const FORWARD_EVERY_MS = 1000
@@ -52,13 +51,15 @@ export interface Driver {
   readonly madeUnseen: number
   /** Steps are left. */
   readonly open: boolean
+  /** Grows with every step that is done. */
+  readonly done: number
   describe(): string
 }
 
 export const createDriver = (
   stories: readonly Story[],
   directory: string,
-  optionsOf: (story: Story) => JobOptions,
+  target: Pick<Target, 'optionsOf' | 'underWay'>,
   random: Random,
   /** Something that no request may answer. */
   surprise: (what: string) => void,
@@ -118,7 +119,7 @@ export const createDriver = (
     job.touched = performance.now()
     const by = anyServer()
     if (!by) return
-    const wanted = { key: story.key, options: optionsOf(story), processed: story.processed }
+    const wanted = { key: story.key, options: target.optionsOf(story), processed: story.processed }
     const question = action === 'create' ? { action, job: wanted } : { action, id: job.id, stop }
     driver.onRequest?.('sent', action, by)
     void by.ask(question).then((outcome) => answered(job, request, outcome, by))
@@ -248,6 +249,9 @@ export const createDriver = (
     get madeUnseen() {
       return madeUnseen
     },
+    get done() {
+      return jobs.reduce((sum, { next }) => sum + next, 0)
+    },
     get open() {
       return jobs.some((job) => !isOver(job) || job.busy || job.doubtful)
     },
@@ -288,7 +292,7 @@ export const createDriver = (
       const begun = jobs.filter((job) => job.requests.length > 0)
       const open = begun.filter((job) => !isOver(job))
       const fresh = jobs[begun.length]
-      if (fresh && begun.length < allowed && open.length < UNDER_WAY) open.push(fresh)
+      if (fresh && begun.length < allowed && open.length < target.underWay) open.push(fresh)
       const free = open.filter((job) => !job.busy && !job.doubtful)
       while (free.length > 0 && jobs.filter((job) => job.busy).length < AT_ONCE) {
         const [job] = free.splice(random.between(0, free.length - 1), 1) as [Told]

@@ -36,6 +36,7 @@ export const localTarget = (directory: string, files: string): Target => {
     scheduler: { adapter: 'local', name: 'local', config: { killGraceSeconds: 0.5 }, maxActiveJobs: 5 },
     repertoire: { unmounts: true, mostProcs: 1 },
     leaseSeconds: 5,
+    underWay: 16,
     optionsOf: ({ key, behaviours }) => ({ jobType: 'BASIC', command: commandOf(join(files, key), behaviours) }),
     idOf: (nativeId) => nativeId.split(':')[1] ?? nativeId,
     isClaimed,

@@ -22,7 +22,7 @@ export interface CrashOptions {
   readonly kills: number
   readonly seed: number
   readonly jobs: number
-  /** Milliseconds that everything may take to come to rest after the last restart. */
+  /** Milliseconds without any step after which what has not come to rest, after the last restart, never will. */
   readonly patienceMs: number
   /** What runs the jobs. Default: this machine; "condor" is a pool of HTCondor behind SSH, of this run's own. */
   readonly adapter?: 'local' | 'condor'
@@ -113,7 +113,7 @@ const crashOn = async (
   const surprises: string[] = []
   const surprise = (what: string): void => void surprises.push(what)
   const stories = Array.from({ length: options.jobs }, (_, index) => tell(forStories, index + 1, target.repertoire))
-  const driver = createDriver(stories, scene.directory, target.optionsOf, forDriver, surprise)
+  const driver = createDriver(stories, scene.directory, target, forDriver, surprise)
   const windows = Object.fromEntries(WINDOWS.map((window) => [window, 0])) as Record<Window, number>
   let onHalt: () => void = () => {}
   let outages = 0
@@ -270,10 +270,11 @@ const liveUntilKill = async (
 }
 
 const untilSettled = async (scene: Scene, target: Target, driver: Driver, patienceMs: number): Promise<void> => {
-  const until = performance.now() + patienceMs
-  let quiet = 0
-  while (performance.now() < until && quiet < 3) {
+  let since = performance.now()
+  let done = driver.done
+  for (let quiet = 0; quiet < 3 && performance.now() < since + patienceMs; ) {
     await sleep(20)
+    if (driver.done > done) [done, since] = [driver.done, performance.now()]
     const rests = !driver.open && (await unsettled(scene)).length === 0 && (await target.alive()).length === 0
     quiet = rests ? quiet + 1 : 0
   }

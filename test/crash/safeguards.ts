@@ -59,6 +59,26 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
   ],
 }
 
+/** The same of the adapter `condor`, whose jobs are handed over by a script that outlives the server and its connection. */
+export const CONDOR_SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
+  // Who finds no claim promises that nothing can arrive any more, and takes no claim that would keep the promise.
+  'the claim of a token': [
+    {
+      file: 'adapters/condor/recover.js',
+      text: 'if ln -sn absent "$own/claim-$token" 2>/dev/null; then',
+      by: 'if [ ! -L "$own/claim-$token" ]; then',
+    },
+  ],
+  // The queue is asked while a batch is still being handed over.
+  'the lock of a batch': [
+    {
+      file: 'adapters/condor/recover.js',
+      text: 'if [ -e "$batch/lock" ]; then flock -n "$batch/lock" true || continue; fi',
+      by: '',
+    },
+  ],
+}
+
 /** The text without the safeguard. Throws where what is to be replaced is not there exactly once: it moved, and so must this. */
 export const without = (source: string, { file, text, by }: Replacement): string => {
   const times = source.split(text).length - 1

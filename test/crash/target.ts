@@ -42,6 +42,8 @@ export interface Target {
   readonly repertoire: Repertoire
   /** Seconds that a lease of a server may last: two thirds of it are the time of a call. */
   readonly leaseSeconds: number
+  /** Jobs that are under way at once: more only make two cores wait. */
+  readonly underWay: number
   /** What createJob is told beside the name. */
   optionsOf(story: Pick<Story, 'key' | 'behaviours' | 'procs'>): JobOptions
   /** What the witness calls what the store knows by this native id. */
