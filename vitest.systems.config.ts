@@ -5,5 +5,6 @@ export default defineConfig({
     include: ['test/systems/**/*.test.ts', 'test/examples/portal.test.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
   },
 })
