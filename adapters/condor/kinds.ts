@@ -4,6 +4,7 @@ import type { CondorSpec } from './spec.js'
 import { describe } from './submit-description.js'
 import { workflow } from './workflow-kind.js'
 
+/** A job of one or many procs. */
 const job: Kind = {
   prepare: async ({ spec, inputRoots }, place) => {
     const condorSpec = spec as CondorSpec
