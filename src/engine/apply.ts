@@ -104,7 +104,7 @@ interface Planned {
 
 const plan = async (tx: Transaction, one: Observation<Tracked>, now: number): Promise<Planned> => {
   const { job, report, asked } = one
-  const decision = decide(job, report, asked)
+  const decision = decide(job, report, asked, now)
   const fresh = asked > job.statusChangedAt
   const parts =
     fresh && mentions(report) && report.parts ? await storeParts(tx, job.attemptId, report.parts, asked) : false
