@@ -54,13 +54,13 @@ export type Gap = 'gap'
 
 /**
  * What one answer about one job means. Pure. `asked` is when the question was asked: an answer to a question that is older
- * than the last change of status says nothing.
+ * than the last change of status says nothing. By `heard` the answer was here; default: at once.
  */
-export const decide = (job: Situation, report: JobReport | Gap, asked: number): Decision => {
+export const decide = (job: Situation, report: JobReport | Gap, asked: number, heard = asked): Decision => {
   const lost = isLost(job)
   if (job.statusCode === 'RES' || (isSettled(job) && !lost)) return {}
   if (asked <= job.statusChangedAt) return {}
-  if (report === 'gap') return lost ? {} : decideGap(job, asked)
+  if (report === 'gap') return lost ? {} : decideGap(job, asked, heard)
 
   const seen = { ...(job.gapCount > 0 ? { gapCount: 0, gapSince: null } : {}), ...facts(job, report) }
   const state = overall(report)
@@ -76,8 +76,9 @@ export const decide = (job: Situation, report: JobReport | Gap, asked: number): 
   return { ...seen, ...started(job, report, status === 'PAS' ? undefined : asked), ...to(job, status) }
 }
 
-const decideGap = (job: Situation, asked: number): Decision => {
-  const gap = { gapCount: job.gapCount + 1, gapSince: job.gapSince ?? asked }
+const decideGap = (job: Situation, asked: number, heard: number): Decision => {
+  // From when the first answer was here to when the last question was asked: however slow both were, it was missing so long.
+  const gap = { gapCount: job.gapCount + 1, gapSince: job.gapSince ?? heard }
   if (gap.gapCount < LOST_AFTER_POLLS || asked - gap.gapSince < LOST_AFTER_MS) return gap
   // What was never asked to end may still run, unseen: it is not given up before it was.
   const cancelled = job.orderName === 'cancel'

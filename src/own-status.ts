@@ -11,7 +11,7 @@ import { hasStarted, isSettled, type StatusCode, statusCodeOf, statusText } from
 import { nowIn, type Transaction } from './store/database.js'
 import { insertEvents } from './store/events.js'
 import { type JobRow, readJobRow } from './store/jobs.js'
-import type { JobChange } from './store/transition.js'
+import { change, type JobChange } from './store/transition.js'
 
 /** So many parts a job may have that are told by its app or by itself. */
 export const MAX_PARTS = 10_000
@@ -46,7 +46,8 @@ const started = async (core: Core, tx: Transaction, row: JobRow, asked: Asked): 
 
 /**
  * Sets the status of a job whose status is the app's: a display name, a code, or a text of its own, which is stored with the
- * class that it has here. On a scheduler's job such a text becomes a label beside the status, and has no class.
+ * class that it has here; the one that it has already is no change. On a scheduler's job such a text becomes a label beside the
+ * status, and has no class.
  */
 export const setStatus = async (
   core: Core,
@@ -63,17 +64,32 @@ export const setStatus = async (
   const now = await nowIn(core.database, tx)
   const status = code === 'COM' && row.processResults !== null ? 'RES' : (code ?? 'OTH')
   const statusClass = code === undefined ? (core.customStatuses.get(text) ?? null) : null
+  const customStatus = code === undefined ? text : null
+  if (status === row.statusCode && customStatus === row.customStatus && statusClass === row.statusClass)
+    return await tellNews(tx, row, news, now)
   const after = { statusCode: status, statusClass }
   const settled = isSettled(after)
   const job = {
     ...news,
     status,
-    customStatus: code === undefined ? text : null,
+    customStatus,
     statusClass,
     ...(hasStarted(after) && row.startTime === null ? { startTime: now } : {}),
     ...(settled ? { completionTime: now } : {}),
   }
   await apply(tx, [row], now, { job, ...(settled ? { attempt: { ended: 1 } } : {}), ...who(asked) }, () => [])
+}
+
+/** What is told beside a status that stays: it does not raise the version of that. */
+export const tellNews = async (
+  tx: Transaction,
+  row: JobRow,
+  news: Pick<JobChange, 'statusMessage' | 'progress'>,
+  now: number,
+): Promise<void> => {
+  if (Object.keys(news).length === 0) return
+  const event = { kind: 'progress' as const, app: row.app, jobId: row.id, attempt: row.attemptNumber, data: news }
+  await change(tx, row, now, { job: news, events: [event] })
 }
 
 const setLabel = async (
@@ -120,7 +136,7 @@ export const setParts = async (
   if (!deriveStatus) return
   const { partStates } = (await readJobRow(tx, row.id)) as JobRow
   const status = statusOfParts(new Set(Object.keys(JSON.parse(partStates ?? '{}')) as JobState[]))
-  if (status !== undefined && status !== row.statusCode) await setStatus(core, tx, row, status, {}, asked)
+  if (status !== undefined) await setStatus(core, tx, row, status, {}, asked)
 }
 
 /** Stores parts of a started job; those that it has not yet are added, in this order. Throws `invalid` where they are too many. */

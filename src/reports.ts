@@ -3,14 +3,13 @@ import { JOB_STATES, type JobState, type Token } from './adapter.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
 import { check, FIELDS, line } from './options.js'
-import { setStatus, tellParts } from './own-status.js'
+import { setStatus, tellNews, tellParts } from './own-status.js'
 import { isSettled, statusCodeOf } from './status.js'
 import { nowIn, type Transaction } from './store/database.js'
 import { insertEvents } from './store/events.js'
 import { countParts } from './store/history.js'
 import { type JobRow, readJobRow } from './store/jobs.js'
 import type { News } from './store/progress.js'
-import { change } from './store/transition.js'
 
 /** What a job may say of itself. Everything is optional; `nodes` tells the states of its parts by name; a job without a scheduler gets those that it had not. */
 export const reportSchema = z.strictObject({
@@ -84,10 +83,7 @@ const apply = async (core: Core, tx: Transaction, row: JobRow, news: Body): Prom
     await setStatus(core, tx, row, news.status, fields, {})
     return { ...answer, statusApplied: true }
   }
-  if (Object.keys(fields).length > 0) {
-    const event = { kind: 'progress' as const, app: row.app, jobId: row.id, attempt: row.attemptNumber, data: fields }
-    await change(tx, row, now, { job: fields, events: [event] })
-  }
+  await tellNews(tx, row, fields, now)
   return owned ? { ...answer, statusApplied: false } : answer
 }
 

@@ -150,6 +150,15 @@ describe('a status of the app’s own', () => {
       { from: 'Paused', to: 'Archived', class: 'terminal' },
     ])
   })
+  test.each(['Paused', 'Calibrating', 'Half-way'])('%s, set a second time, is no change', async (text) => {
+    const job = await became(text)
+    const before = await eventsOf(job)
+    await job.updateStatus(text)
+    expect(job.status).toBe(text)
+    expect(await eventsOf(job)).toEqual(before)
+    await job.updateStatus('Running')
+    expect((await eventsOf(job)).at(-1)).toEqual({ from: text, to: 'Running' })
+  })
   test('goes, text and class, with whatever status comes next', async () => {
     const stopped = await became('Calibrating')
     await stopped.stop()

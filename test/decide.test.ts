@@ -201,6 +201,14 @@ describe('a job that is not mentioned', () => {
     expect(third).toMatchObject({ status: 'ERR', cause: 'lost', completionTime: ASKED + LOST_AFTER_MS + 1 })
     expect(third).not.toHaveProperty('ended')
   })
+  test('is missing since the first answer was here, not since that was asked for', () => {
+    const HEARD = ASKED + LOST_AFTER_MS / 2
+    const first = decide(situation('RUN'), 'gap', ASKED, HEARD)
+    expect(first).toEqual({ gapCount: 1, gapSince: HEARD })
+    const twice = gaps(next(situation('RUN'), first), [HEARD + 1])
+    expect(decide(twice, 'gap', HEARD + LOST_AFTER_MS - 1, HEARD + 9 * LOST_AFTER_MS)).not.toHaveProperty('status')
+    expect(decide(twice, 'gap', HEARD + LOST_AFTER_MS)).toMatchObject({ status: 'ERR', cause: 'lost' })
+  })
   test('is not lost by many gaps in a short time', () => {
     const often = gaps(
       situation('RUN'),

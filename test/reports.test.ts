@@ -249,7 +249,7 @@ describe('a job whose status is the app’s', () => {
     await job.refresh()
     expect([job.status, job.statusMessage]).toEqual(['Results-Ready', 'still writing'])
   })
-  test('progress and messages do not raise the version of the status', async () => {
+  test('progress and messages do not raise the version of the status, and neither does the status that it has', async () => {
     const { job, token } = await own()
     const version = async () =>
       await opened.core.database.all(`SELECT status_version AS v FROM telesto_jobs WHERE id = ${job.id}`)
@@ -259,6 +259,10 @@ describe('a job whose status is the app’s', () => {
     expect(await version()).toEqual(before)
     await job.refresh()
     expect([job.statusMessage, job.progress]).toEqual([null, null])
+    expect(await send(job, token, { status: 'SUB', message: 'b', progress: 0.5 })).toEqual({ statusApplied: true })
+    expect(await version()).toEqual(before)
+    await job.refresh()
+    expect([job.status, job.statusMessage, job.progress]).toEqual(['Submitted', 'b', 0.5])
   })
 })
 

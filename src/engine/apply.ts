@@ -4,6 +4,7 @@ import { type Decision, decide, FINAL_STATES, type Gap, HELD_STATES, statesOf } 
 import { nowIn, type Transaction } from '../store/database.js'
 import type { NewEvent } from '../store/events.js'
 import { type AttemptChange, type Change, changeAll, type JobChange } from '../store/transition.js'
+import type { Lease } from './lease.js'
 import { storeParts } from './parts.js'
 import { type Polled, type Tracked, trackedAttempt, trackedAttempts } from './tracked.js'
 
@@ -24,10 +25,15 @@ const BATCH = 1000
 /** A lost job is asked about this often, in milliseconds. */
 const WATCH_EVERY_MS = 5 * 60_000
 
-/** Decides each observation, and commits those that change anything. Answers how many did, and how many jobs ended. */
+/**
+ * Decides each observation, and commits those that change anything. Answers how many did, and how many jobs ended. A gap counts
+ * only as long as nobody else may ask: whoever has the lease now may have heard of the job since, and that it was mentioned is
+ * written nowhere.
+ */
 export const applyObservations = async (
   core: Core,
   observations: readonly Observation[],
+  lease: Lease,
 ): Promise<{ readonly changed: number; readonly ended: number }> => {
   const news = observations.filter((one) => saysAnything(one, decide(one.job, one.report, one.asked)))
   const outcomes: Outcome[] = []
@@ -41,9 +47,11 @@ export const applyObservations = async (
       const current = jobs.get(job.attemptId)
       return current ? [{ ...one, job: current }] : []
     })
-    outcomes.push(
-      ...(await core.database.write(async (tx) => await applyAll(tx, whole, await nowIn(core.database, tx)))),
-    )
+    const applied = await core.database.write(async (tx) => {
+      const counted = whole.every(mentioned) || (await lease.holds(tx)) ? whole : whole.filter(mentioned)
+      return await applyAll(tx, counted, await nowIn(core.database, tx))
+    })
+    outcomes.push(...applied)
   }
   const changed = outcomes.filter((one) => one.changed).length
   if (changed > 0) core.committed()
@@ -51,6 +59,7 @@ export const applyObservations = async (
 }
 
 const mentions = (report: JobReport | Gap): report is JobReport => report !== 'gap'
+const mentioned = ({ report }: Observation): boolean => mentions(report)
 
 const saysAnything = ({ job, report }: Observation, decision: Decision): boolean =>
   Object.keys(decision).length > 0 ||
@@ -104,7 +113,7 @@ interface Planned {
 
 const plan = async (tx: Transaction, one: Observation<Tracked>, now: number): Promise<Planned> => {
   const { job, report, asked } = one
-  const decision = decide(job, report, asked)
+  const decision = decide(job, report, asked, now)
   const fresh = asked > job.statusChangedAt
   const parts =
     fresh && mentions(report) && report.parts ? await storeParts(tx, job.attemptId, report.parts, asked) : false

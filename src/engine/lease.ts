@@ -1,4 +1,5 @@
 import type { Core } from '../core.js'
+import type { Transaction } from '../store/database.js'
 import type { SchedulerRow } from '../store/schedulers.js'
 import { readScheduler } from '../store/schedulers.js'
 
@@ -12,8 +13,8 @@ export type RecordLoop = 'poll' | 'orders'
 export interface Lease {
   /** Aborts when the lease is lost, or when the engine closes. */
   readonly signal: AbortSignal
-  /** Asks the database: still ours? */
-  holds(): Promise<boolean>
+  /** Asks the database: still ours? Within a transaction where one is given. */
+  holds(reader?: Pick<Transaction, 'all'>): Promise<boolean>
   /** Ends renewal. What ends the work also clears the lease in the same statement, or calls release(). */
   end(): void
   release(): Promise<void>
@@ -96,9 +97,9 @@ const keep = (core: Core, place: Place, outer: AbortSignal): Lease => {
   void renew()
   return {
     signal,
-    async holds() {
+    async holds(reader = database) {
       const sql = `SELECT 1 AS held FROM ${place.table} WHERE ${mine} AND ${place.until} > ${database.now()}`
-      return (await database.all(sql, [place.id, core.owner])).length === 1
+      return (await reader.all(sql, [place.id, core.owner])).length === 1
     },
     end: () => over.abort(),
     async release() {

@@ -28,7 +28,7 @@ export const poll = async (core: Core, recordId: number, signal: AbortSignal): P
   try {
     const jobs = await polled(core, record.id)
     const answer = await question(core, record, jobs, lease)
-    const { changed, ended } = await applyObservations(core, answer.observations)
+    const { changed, ended } = await applyObservations(core, answer.observations, lease)
     await settle(core, record, lease, answer, changed, ended)
   } catch (error) {
     core.connections.drop(record.id)

@@ -31,6 +31,24 @@ test('A job that is not mentioned is unchanged until 3 answered polls over 2 min
   expect(await slow.status(rare)).toBe('Error')
 })
 
+test('An answer that was long under way makes no job lost any sooner: the 2 minutes begin when it is here', async () => {
+  const p = await portal({ limits: { pollSeconds: 5 } })
+  const job = await p.accepted()
+  await p.pass(6000)
+  const slow = Promise.withResolvers<void>()
+  p.system.script.status = async () => {
+    await slow.promise
+    return new Map()
+  }
+  await p.pass(50_000)
+  expect(await p.one('SELECT gap_count AS gaps FROM telesto_attempts')).toEqual({ gaps: 0 })
+  slow.resolve()
+  await p.pass(115_000)
+  expect(await p.status(job)).toBe('Submitted')
+  await p.pass(40_000)
+  expect(await p.read(job)).toMatchObject({ status: 'Error', cause: 'lost' })
+})
+
 test('One mention in between begins the count anew', async () => {
   const p = await portal({ limits: { pollSeconds: 5 } })
   const job = await p.accepted()

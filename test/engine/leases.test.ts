@@ -106,6 +106,27 @@ test('Who lost the lease during its call changes nothing of the record, and its 
   expect((await p.events()).filter(({ kind }) => kind === 'health')).toEqual([])
 })
 
+test('Who lost the lease during its call counts no gaps: whoever has it now may have heard of the job since', async () => {
+  const p = await portal({ limits: { pollSeconds: 5 } })
+  const job = await p.accepted()
+  await p.pass(6000)
+  for (const lost of [true, false]) {
+    const gate = Promise.withResolvers<void>()
+    p.system.script.status = async () => {
+      await gate.promise
+      return new Map()
+    }
+    await p.run('UPDATE telesto_schedulers SET next_poll_at = 0')
+    await p.pass(1000)
+    if (lost) await p.run(`UPDATE telesto_schedulers SET poll_owner = 'another-machine 1 1 x'`)
+    gate.resolve()
+    await p.settled()
+    expect(await p.one('SELECT gap_count AS gaps FROM telesto_attempts')).toEqual({ gaps: lost ? 0 : 1 })
+    await p.run('UPDATE telesto_schedulers SET poll_owner = NULL, poll_until = 0')
+  }
+  expect(await p.status(job)).toBe('Submitted')
+})
+
 test('A call whose lease was lost is aborted, and its failure is not held against the scheduler', async () => {
   const p = await portal({ leaseSeconds: 30, limits: { pollSeconds: 3600 } })
   await p.accepted()
