@@ -6,6 +6,7 @@ export default defineConfig({
     include: [
       'test/*.test.ts',
       'test/engine/**/*.test.ts',
+      'test/schedulers/**/*.test.ts',
       'test/web/**/*.test.ts',
       'test/store/{database,list,models,write-queue}.test.ts',
       'test/systems/postgres*.test.ts',

@@ -132,7 +132,7 @@ describe('the audit trail', () => {
     await shared.telesto.assignScheduler(app.app, 'spare', null)
     const host = { user_id: null, address: null }
     expect(await audit(`scheduler_id = ${record.id}`)).toEqual([
-      { ...host, action: 'createScheduler', app: null, data: { name: 'audited', adapter: 'scripted' } },
+      { ...host, action: 'createScheduler', app: null, data: { name: 'audited', adapter: 'scripted', config: {} } },
       { ...host, action: 'updateScheduler', app: null, data: { name: 'audited', maxActiveJobs: 3 } },
       { ...host, action: 'assignScheduler', app: app.app, data: { setting: 'spare', scheduler: 'audited' } },
     ])

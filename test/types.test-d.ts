@@ -1,8 +1,10 @@
 // Checked by `tsc -p .`, never run: what compiles for a host, and what does not.
 import { z } from 'zod'
+import { condor as htcondor } from '../adapters/condor.js'
 import { local } from '../adapters/local.js'
 import {
   type Adapter,
+  type AttributeValue,
   createTelesto,
   defineAdapter,
   defineJobTypes,
@@ -271,3 +273,38 @@ await surveys.createJob({ name: 'a', user: 'ada', jobType: 'SURVEY' })
 await surveyed.updateParts([{ name: 'weir', state: 'running' }], { deriveStatus: true })
 // @ts-expect-error a part has the states of the contract, not statuses
 await surveyed.updateParts([{ name: 'weir', state: 'Running' }])
+
+// --- jobs of HTCondor ---------------------------------------------------------------------------------------------------
+
+const pool = (await createTelesto({ adapters: [htcondor, local] })).app('flood')
+const NILE = { name: 'nile', user: 'ada', jobType: 'CONDOR', scheduler: 'compute' } as const
+const onPool = await pool.createJob({
+  ...NILE,
+  executable: 'model.sh',
+  arguments: ['--basin', 'nile'] as const,
+  environment: { OMP_NUM_THREADS: '2' },
+  requirements: 'Memory > 1024',
+  periodicRemove: false,
+  requestMemory: '2GB',
+  condorpyTemplateName: 'vanilla_transfer_files',
+  attributes: { '+Project': '"flood"', '+Basins': ['nile'], priority: 0, hold: false },
+  numJobs: 20,
+})
+await pool.createJob({ ...NILE, arguments: '--seed $(Process)', queue: 20 })
+// @ts-expect-error there is no such template
+await pool.createJob({ ...NILE, condorpyTemplateName: 'vanila' })
+// @ts-expect-error an argument is a string
+await pool.createJob({ ...NILE, arguments: [1] })
+// @ts-expect-error a number of procs is a number
+await pool.createJob({ ...NILE, numJobs: '20' })
+// @ts-expect-error an option of condor_submit is an attribute
+await pool.createJob({ ...NILE, submitOptions: ['-spool'] })
+// @ts-expect-error an attribute is a text, a number, true, false or a list of texts
+await pool.createJob({ ...NILE, attributes: { a: { b: 1 } } })
+onPool.setAttribute('request_cpus', 2)
+onPool.setAttribute('arguments', ['a', 'b'])
+onPool.setAttribute('environment', { A: 'b' })
+onPool.setAttribute('rank', undefined)
+// @ts-expect-error a date is no value of an attribute
+onPool.setAttribute('deferral_time', new Date())
+export const cpus: AttributeValue = onPool.getAttribute('request_cpus')

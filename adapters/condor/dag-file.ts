@@ -1,6 +1,6 @@
 import { posix } from 'node:path'
 import { quote } from '../../src/transport/quote.js'
-import { classAdText, literalName } from './arguments.js'
+import { classAdText, literalName, textLine } from './arguments.js'
 import { givenBy } from './given.js'
 import { REPORT_FILE } from './report-file.js'
 import type { CondorSpec } from './spec.js'
@@ -102,7 +102,8 @@ export const dagFile = (spec: CondorWorkflowSpec): string =>
  * The arguments of condor_submit_dag, each one line, to be run in the directory of the attempt. HTCondor starts a DAGMan again that
  * exits with more than 2: also where the workflow itself says so by abortDagOn. Pure.
  */
-export const submitDagArguments = (spec: CondorWorkflowSpec): string[] => {
+export const submitDagArguments = (spec: CondorWorkflowSpec, { name }: Pick<JobPlace, 'name'>): string[] => {
+  const shown = textLine(name)
   const codes = new Set(spec.nodes.map(abortCode).filter((code) => code !== undefined && code > 2))
   const ends = [EXITS, ...[...codes].map((code) => `ExitCode =?= ${code}`)].join(' || ')
   return [
@@ -111,6 +112,7 @@ export const submitDagArguments = (spec: CondorWorkflowSpec): string[] => {
     // What an attempt before it had done is told in a rescue file.
     ...['-autorescue', '1'],
     ...['-append', `log = ${EVENTS_FILE}`],
+    ...(shown === undefined ? [] : ['-append', `MY.JobBatchName = ${shown}`]),
     ...(codes.size === 0 ? [] : ['-append', `on_exit_remove = ${ends}`]),
     DAG_FILE,
   ]

@@ -70,6 +70,7 @@ export const filesOf = async (
 ): Promise<readonly InputFile[]> => {
   const all = givenBy(spec)
   const files = new Map<string, InputFile>()
+  const taken = new Set<string>()
   const folders = new Set<string>()
   const take = async (what: string, name: string, optional = false): Promise<void> => {
     const to = destinationOf(name)
@@ -78,7 +79,7 @@ export const filesOf = async (
     const from = await find(what, name, inputRoots)
     if (from === undefined && optional) return
     if (from === undefined) throw invalid(`There is no ${what} ${JSON.stringify(name)} in ${inputRoots.join(' or ')}.`)
-    folders.add(to)
+    taken.add(to)
     for (const file of await listed(what, from, to)) {
       const other = files.get(file.to)
       if (other && other.from !== file.from)
@@ -104,7 +105,8 @@ export const filesOf = async (
   const transferred = mayTransfer(all) ? (transferInputs(spec, all) ?? []) : []
   for (const name of [...transferred, standardInput(spec, all)].flatMap((file) => file?.ships ?? [])) {
     const to = destinationOf(name)
-    if (!files.has(to) && !folders.has(to)) await take('input file', name, madeThere)
+    // A folder of which some files travel anyhow travels as a whole where it is found.
+    if (!taken.has(to) && !files.has(to)) await take('input file', name, madeThere || folders.has(to))
   }
   return [...files.values()]
 }

@@ -113,9 +113,11 @@ const setPaths = (commands: Commands, all: Given, directory: string, count: numb
     const path = expand(commands.get(command) ?? '', all)
     if (path === '' || path === '/dev/null') continue
     commands.set(command, path)
-    for (const one of expandForEach(path, all, count)) {
-      const folder = folderOf(command, one)
-      if (folder !== '') for (const first of starts) folders.add(join(first, folder))
+    // Of both there is one, or one for each proc.
+    const paths = expandForEach(path, all, count)
+    for (let proc = 0; proc < Math.max(paths.length, starts.length); proc++) {
+      const folder = folderOf(command, paths[proc % paths.length] as string)
+      if (folder !== '') folders.add(join(starts[proc % starts.length] as string, folder))
     }
   }
   // A log that the job asks for is a second one: HTCondor writes both.

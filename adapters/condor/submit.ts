@@ -132,7 +132,8 @@ const handOver = async (submitter: Submitter, batch: Batch, signal: AbortSignal)
   const directory = `${first.place.relative}/${OWN_FOLDER}/batch-${batch.id}`
   const stdin = await archiveOf(await entriesOf(jobs, directory))
   if (signal.aborted) return answers
-  const args = [batch.root, directory, batch.id, String(TRY_SECONDS)]
+  const procs = jobs.reduce((sum, { prepared: { submit } }) => sum + ('dag' in submit ? 1 : submit.count), 0)
+  const args = [batch.root, directory, batch.id, String(TRY_SECONDS), String(procs)]
   const told = await remote('submit', SUBMIT_SCRIPT, { args, stdin, signal })
   const unpacked = told.sections.find(({ title }) => title === 'unpack')
   if (unpacked) {

@@ -16,7 +16,7 @@ export const workflow: Kind = {
       files: await inputsOf(condorSpec, inputRoots),
       texts: new Map([...files, ...(before === undefined ? [] : [[PREVIOUS_FILE, before] as const])]),
       folders,
-      submit: { dag: submitDagArguments(condorSpec) },
+      submit: { dag: submitDagArguments(condorSpec, place) },
     }
   },
 }

@@ -12,9 +12,10 @@ import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { Bootstrap, type Estimate, type Summary } from './change-point.ts'
+import { Bootstrap, type Summary } from './change-point.ts'
 import { drawPlot } from './plot.ts'
 import { openReporter, type Reporter } from './report.ts'
+import { describe } from './result.ts'
 import { InputError, readSeries, type Series, shown } from './series.ts'
 
 /** About twenty seconds on one core of a slow machine; the ends of the interval have long settled by then. */
@@ -85,34 +86,6 @@ async function bootstrap(series: Series, { seed, resamples }: Settings, reporter
     }
   }
   return run.summary()
-}
-
-function describe({ years }: Series, summary: Summary, seed: number) {
-  const lastYearAt = (split: number) => years[split - 1] as number
-  const changeYear = lastYearAt(summary.fit.split)
-  const rounded = ({ value, standardError }: Estimate) => [sixDigits(value), sixDigits(standardError)] as const
-  const [meanBefore, meanBeforeError] = rounded(summary.before)
-  const [meanAfter, meanAfterError] = rounded(summary.after)
-  const [drop, dropError] = rounded(summary.drop)
-  return {
-    changeYear, // the last year of the old level
-    firstYearOfNewLevel: changeYear + 1,
-    interval95: summary.interval.map(lastYearAt), // of changeYear
-    meanBefore,
-    meanBeforeError, // errors are standard errors
-    meanAfter,
-    meanAfterError,
-    drop,
-    dropError,
-    pValue: summary.pValue, // of "the mean never changed"
-    resamples: summary.resamples,
-    seed,
-    data: { rows: years.length, firstYear: years[0], lastYear: years.at(-1) },
-  }
-}
-
-function sixDigits(value: number): number {
-  return Number(value.toPrecision(6))
 }
 
 /** Under another name first: a reader sees the whole file or none, even if this process dies meanwhile. */

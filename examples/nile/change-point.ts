@@ -14,6 +14,8 @@
  * Whether there is a change at all is a separate question, answered by a permutation test: if the mean never changed, the
  * order of the years carries no information, and shuffling them should often give a step as large as the one observed.
  */
+import { Random } from './random.ts'
+import { type Moments, Spread } from './spread.ts'
 
 /** Neither level may be shorter than this: a handful of years at either end always makes a tempting "change". */
 export const MIN_SEGMENT = 5
@@ -48,59 +50,16 @@ export type Summary = {
   counts: readonly number[]
 }
 
-/** xoshiro128** (Blackman and Vigna): its period of 2^128 is enough for the billions of draws that a run makes. */
-class Random {
-  #a: number
-  #b: number
-  #c: number
-  #d: number
-
-  constructor(seed: number) {
-    // The four words of state come from a hash of the seed, so that the seeds 1 and 2 share nothing.
-    let state = seed | 0
-    const word = () => {
-      state = (state + 0x9e3779b9) | 0
-      let z = Math.imul(state ^ (state >>> 16), 0x21f0aaad)
-      z = Math.imul(z ^ (z >>> 15), 0x735a2d97)
-      return z ^ (z >>> 15)
-    }
-    this.#a = word()
-    this.#b = word()
-    this.#c = word()
-    this.#d = word()
-  }
-
-  /** A whole number from 0 to limit - 1. */
-  below(limit: number): number {
-    const b = this.#b
-    const product = Math.imul(b, 5)
-    const result = Math.imul((product << 7) | (product >>> 25), 9) >>> 0
-    this.#c ^= this.#a
-    this.#d ^= b
-    this.#b ^= this.#c
-    this.#a ^= this.#d
-    this.#c ^= b << 9
-    this.#d = (this.#d << 11) | (this.#d >>> 21)
-    return (result * limit * 2 ** -32) | 0
-  }
-}
-
-/** A running mean and variance (Welford), so that memory does not grow with the number of resamples. */
-class Spread {
-  #count = 0
-  #mean = 0
-  #squares = 0
-
-  add(value: number): void {
-    this.#count += 1
-    const distance = value - this.#mean
-    this.#mean += distance / this.#count
-    this.#squares += distance * (value - this.#mean)
-  }
-
-  get deviation(): number {
-    return this.#count > 1 ? Math.sqrt(this.#squares / (this.#count - 1)) : 0
-  }
+/** What a run has counted so far: JSON, so that many processes can each make a part of the resamples. */
+export type Tally = {
+  done: number
+  counts: readonly number[]
+  before: Moments
+  after: Moments
+  drop: Moments
+  innerBelow: readonly number[]
+  innerUpTo: readonly number[]
+  shufflesAsLarge: number
 }
 
 /** Does the work in small steps, so that its caller can report progress, and stop, between any two of them. */
@@ -173,6 +132,34 @@ export class Bootstrap {
     this.#shuffle()
     if (this.#fitStep(this.#shuffled).gain >= this.fit.gain) this.#shufflesAsLarge += 1
     this.#done += 1
+  }
+
+  get tally(): Tally {
+    return {
+      done: this.#done,
+      counts: this.#counts,
+      before: this.#before.moments,
+      after: this.#after.moments,
+      drop: this.#drop.moments,
+      innerBelow: this.#innerBelow,
+      innerUpTo: this.#innerUpTo,
+      shufflesAsLarge: this.#shufflesAsLarge,
+    }
+  }
+
+  /** As if the resamples of another run of the same values, with another seed, had been made here. */
+  add(tally: Tally): void {
+    this.#done += tally.done
+    this.#shufflesAsLarge += tally.shufflesAsLarge
+    this.#before.merge(tally.before)
+    this.#after.merge(tally.after)
+    this.#drop.merge(tally.drop)
+    const sum = (mine: number[], theirs: readonly number[]) => {
+      for (const [index, count] of theirs.entries()) mine[index] = (mine[index] ?? 0) + count
+    }
+    sum(this.#counts, tally.counts)
+    sum(this.#innerBelow, tally.innerBelow)
+    sum(this.#innerUpTo, tally.innerUpTo)
   }
 
   summary(): Summary {

@@ -115,11 +115,15 @@ const openRegular = async (ask: Ask, path: string): Promise<{ readonly handle: B
   return { handle: await ask<Buffer>((sftp, done) => sftp.open(path, 'r', done)), mode: found.mode & 0o777 }
 }
 
+const close = (ask: Ask, handle: Buffer): Promise<void> =>
+  ask((sftp, done) => sftp.close(handle, (error) => done(error, undefined)))
+
+/** Uses a file that is read, and closes it. */
 const closing = async <T>(ask: Ask, handle: Buffer, action: () => Promise<T>): Promise<T> => {
   try {
     return await action()
   } finally {
-    await ask((sftp, done) => sftp.close(handle, (error) => done(error, undefined))).catch(() => {})
+    await close(ask, handle).catch(() => {})
   }
 }
 
@@ -142,13 +146,17 @@ const replaceRemote = (use: UseSftp, path: string, mode: number | undefined, rea
     const draft = draftOf(path)
     try {
       const handle = await ask<Buffer>((sftp, done) => sftp.open(draft, 'wx', mode ?? 0o666, done))
-      await closing(ask, handle, async () => {
+      try {
         // The umask must not narrow what was asked for.
         if (mode !== undefined) await ask((sftp, done) => sftp.fchmod(handle, mode, (error) => done(error, undefined)))
         await transfer(readAt, (bytes, at) =>
           ask((sftp, done) => sftp.write(handle, bytes, 0, bytes.length, at, (error) => done(error, undefined))),
         )
-      })
+      } catch (error) {
+        await close(ask, handle).catch(() => {})
+        throw error
+      }
+      await close(ask, handle) // a network file system may say only now that it is full
       await ask((sftp, done) => sftp.ext_openssh_rename(draft, path, (error) => done(error, undefined)))
     } catch (error) {
       const full = statusOf(error) === FAILURE && (await isFull(ask, path))

@@ -74,6 +74,15 @@ describe('files that travel with a job', () => {
     }
     expect(await targets(options)).toEqual(['model.sh', 'data/a'])
   })
+  test('a folder travels as a whole, though the executable in it travels already', async () => {
+    const { app, put, targets } = workspaces()
+    put(join(app, 'code/run.sh'), '#!/bin/sh', 0o755)
+    put(join(app, 'code/step.ts'))
+    expect(await targets({ executable: 'code/run.sh', transferInputFiles: ['code'] })).toEqual([
+      'code/run.sh',
+      'code/step.ts',
+    ])
+  })
   test('are also those that HTCondor is told to transfer from there, one for each proc', async () => {
     const { app, put, targets, refused } = workspaces()
     for (const name of ['in_0', 'in_1', 'params']) put(join(app, name))

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { Bootstrap } from '../../examples/nile/change-point.ts'
 
 const program = fileURLToPath(new URL('../../examples/nile/analyse.ts', import.meta.url))
 const nile = fileURLToPath(new URL('../../examples/nile/nile.csv', import.meta.url))
@@ -98,6 +99,35 @@ describe('the answer', () => {
     const { code } = await run('--data', 'windows.csv', '--resamples', '100')
     expect(code).toBe(0)
     expect((await resultIn(dir)).changeYear).toBe(1898)
+  })
+})
+
+describe('resamples that are made in parts', () => {
+  const flows = Array.from({ length: 60 }, (_, year) => (year < 30 ? 1100 : 850) + ((year * 7919) % 101))
+  const run = (seed: number, resamples: number): Bootstrap => {
+    const bootstrap = new Bootstrap(flows, seed)
+    while (bootstrap.done < resamples) bootstrap.resample()
+    return bootstrap
+  }
+  it('are one run when they are put together, by way of JSON', () => {
+    const whole = run(5, 400)
+    const copied = new Bootstrap(flows, 1)
+    copied.add(JSON.parse(JSON.stringify(whole.tally)))
+    expect(copied.summary()).toEqual(whole.summary())
+  })
+  it('add up, whatever their order', () => {
+    const parts = [run(1, 100), run(2, 200), run(3, 50)].map(({ tally }) => tally)
+    const together = new Bootstrap(flows, 9)
+    for (const part of parts) together.add(part)
+    const summary = together.summary()
+    expect([summary.resamples, summary.counts.reduce((sum, count) => sum + count)]).toEqual([350, 350])
+    const reversed = new Bootstrap(flows, 9)
+    for (const part of parts.toReversed()) reversed.add(part)
+    expect(reversed.summary().before.standardError).toBeCloseTo(summary.before.standardError, 9)
+    const all = parts.map(({ before: [count, mean, squares] }) => ({ count, mean, squares }))
+    const mean = all.reduce((sum, part) => sum + part.count * part.mean, 0) / 350
+    const squares = all.reduce((sum, part) => sum + part.squares + part.count * (part.mean - mean) ** 2, 0)
+    expect(summary.before.standardError).toBeCloseTo(Math.sqrt(squares / 349), 9)
   })
 })
 

@@ -8,7 +8,7 @@ import { expect, vi } from 'vitest'
 
 const main = fileURLToPath(new URL('../../examples/portal/main.ts', import.meta.url))
 
-const freePort = async (): Promise<number> =>
+export const freePort = async (): Promise<number> =>
   await new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address() as { port: number }

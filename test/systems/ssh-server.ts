@@ -122,7 +122,7 @@ export const startSshd = async (
       process.once('exit', atExit) // where a test took too long
       writeFileSync(logFile, '', { flag: 'a' })
       const listening = server.count('Server listening') + 1
-      await expect.poll(() => server.count('Server listening'), { timeout: 10_000 }).toBe(listening)
+      await expect.poll(() => server.count('Server listening')).toBe(listening)
     },
     async stop() {
       const all = pids()

@@ -31,6 +31,7 @@ export const gone = (pid: number) => {
   }
 }
 
+const PATIENCE = { timeout: 20_000 }
 const words = fc
   .string({
     unit: fc.oneof(
@@ -90,7 +91,7 @@ export const transportSuite = ({ transport, dir: place, fresh }: Place): void =>
     expect(performance.now() - started).toBeLessThan(1300)
     const all = readFileSync(pids, 'utf8').trim().split(' ').map(Number)
     expect(all).toHaveLength(2)
-    await vi.waitFor(() => expect(all.every(gone)).toBe(true))
+    await vi.waitFor(() => expect(all.every(gone)).toBe(true), PATIENCE)
   })
 
   test('an abort ends the call within a second, even where a grandchild keeps the pipes open', async () => {
@@ -101,7 +102,7 @@ export const transportSuite = ({ transport, dir: place, fresh }: Place): void =>
         signal: controller.signal,
       }),
     )
-    await vi.waitFor(() => statSync(marker))
+    await vi.waitFor(() => statSync(marker), PATIENCE)
     const aborted = performance.now()
     controller.abort()
     expect((await call).code).toBe('unavailable')

@@ -176,16 +176,22 @@ describe('condor_submit_dag', () => {
       { name: 'C', job, abortDagOn: 1, abortDagOnReturnValue: 44 },
       { name: 'D', job, abortDagOn: -9 },
     ]
-    expect(submitDagArguments(spec({ nodes }))).toEqual([
+    expect(submitDagArguments(spec({ nodes }), place)).toEqual([
       '-update_submit',
       '-autorescue',
       '1',
       '-append',
       'log = .telesto/events.log',
       '-append',
+      'MY.JobBatchName = "flood"',
+      '-append',
       'on_exit_remove = ExitSignal =?= 11 || (ExitCode =!= UNDEFINED && ExitCode >= 0 && ExitCode <= 2) || ExitCode =?= 9 || ExitCode =?= 44 || ExitCode =?= 247',
       '.telesto/dag/workflow.dag',
     ])
-    expect(submitDagArguments(spec({ nodes: [{ name: 'A', job }] }))).toHaveLength(6)
+    const plain = spec({ nodes: [{ name: 'A', job }] })
+    expect(submitDagArguments(plain, { ...place, name: 'a "b" $(c)' }).at(-2)).toBe(
+      'MY.JobBatchName = "a \\"b\\" $(DOLLAR)(c)"',
+    )
+    expect(submitDagArguments(plain, { ...place, name: 'two\nlines' })).toHaveLength(6)
   })
 })
