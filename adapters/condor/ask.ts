@@ -14,31 +14,27 @@ const AT_ONCE = 1000
 /** Procs that have left the queue, of jobs that have not: so many are remembered, so that the history is asked once for each. */
 const MAX_REMEMBERED = 200_000
 
-/**
- * Arguments: the attributes and a constraint. On standard input `<token> TAB <directory>` for each workflow. Sections: `queue`, and
- * what DAGMan wrote of the workflows.
- */
-const QUEUE_SCRIPT = `\
-${WORKFLOW_FILES}
+/** Arguments: the attributes and a constraint. Section `queue`. */
+const ASK_QUEUE = `\
 say queue
 condor_q -json -attributes "$1" -constraint "$2" || over $?
-while IFS=$tab read -r token dir; do workflow "$token" "$dir"; done
-over 0
 `
 
-/**
- * The same; the third argument is the number of procs to be found at most, the fourth `queue` where the queue is to be asked as
- * well. Sections `queue` and `history` too.
- */
-const HISTORY_SCRIPT = `\
-${WORKFLOW_FILES}
-say queue
-[ -z "$4" ] || condor_q -json -attributes "$1" -constraint "$2" || over $?
+/** The third argument is the number of procs to be found at most. Section `history`. */
+const ASK_HISTORY = `\
 say history
 condor_history -json -attributes "$1" -constraint "$2" -limit "$3" || over $?
-while IFS=$tab read -r token dir; do workflow "$token" "$dir" over; done
-over 0
 `
+
+/** What DAGMan wrote of workflows, of which `<token> TAB <directory>` come on standard input. `over`: they have left the queue. */
+const askWorkflows = (over: '' | 'over') => `\
+${WORKFLOW_FILES}
+while IFS=$tab read -r token dir; do workflow "$token" "$dir" ${over}; done
+`
+const [ALIVE, GONE] = [askWorkflows(''), askWorkflows('over')]
+
+/** A script is read byte by byte over there: what is not needed is left out. */
+const scriptOf = (...parts: readonly string[]): string => `${parts.join('')}over 0\n`
 
 const WANTED = ATTRIBUTES.join(',')
 
@@ -89,11 +85,9 @@ export const askerOn = (remote: Remote): Asker => {
     status: async (jobs, signal) => {
       const constraint = inRangeOf(jobs)
       if (constraint === undefined) return new Map()
-      const told = await remote('status', QUEUE_SCRIPT, {
-        args: [WANTED, constraint],
-        stdin: workflowLines(jobs),
-        signal,
-      })
+      const stdin = workflowLines(jobs)
+      const script = scriptOf(ASK_QUEUE, stdin === '' ? '' : ALIVE)
+      const told = await remote('status', script, { args: [WANTED, constraint], stdin, signal })
       if (told.code !== 0) throw notAsked('condor_q', told.stderr)
       const ads = adsOf(sectionOf(told, 'queue'), false)
       const reports = reportsOf(jobs, ads, told)
@@ -109,8 +103,10 @@ export const askerOn = (remote: Remote): Asker => {
         const chunk = jobs.slice(start, start + AT_ONCE)
         const constraint = withTokens(chunk.map(({ token }) => token))
         const known = chunk.every(({ token }) => queued.has(token))
-        const args = [WANTED, constraint, String(procCount(chunk)), known ? '' : 'queue']
-        const told = await remote('history', HISTORY_SCRIPT, { args, stdin: workflowLines(chunk), signal })
+        const args = [WANTED, constraint, String(procCount(chunk))]
+        const stdin = workflowLines(chunk)
+        const script = scriptOf(known ? '' : ASK_QUEUE, ASK_HISTORY, stdin === '' ? '' : GONE)
+        const told = await remote('history', script, { args, stdin, signal })
         if (told.code !== 0) throw notAsked('condor_history', told.stderr)
         const present = known
           ? chunk.flatMap(({ token }) => queued.get(token) ?? [])

@@ -34,7 +34,7 @@ export type Remote = (name: string, script: string, question: Question) => Promi
 const PRELUDE = `\
 mark=$1; shift
 LC_ALL=C; export LC_ALL
-tab=$(printf '\\t')
+tab='\t'
 say() { printf '%s %s\\n' "$mark" "$*"; }
 over() { say "over $1"; exit 0; }
 `

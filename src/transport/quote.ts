@@ -17,10 +17,11 @@ export const quote = (text: string): string => {
 /** A whole command, each word quoted. Throws as `quote` does. */
 export const quoteAll = (argv: readonly string[]): string => argv.map(quote).join(' ')
 
-const NEWLINE = 'TELESTO_NEWLINE'
+const NEWLINE = 'TELESTO_N'
 
-/** Commands of quoted words, of which none holds a newline outside of its quotes, as one line that means the same. */
+/**
+ * Commands of quoted words, of which none holds a newline outside of its quotes, as one line that means the same. To a shell that
+ * begins, IFS is a blank, a tab and a newline.
+ */
 export const onOneLine = (commands: string): string =>
-  commands.includes('\n')
-    ? `${NEWLINE}=$(printf '\\nx'); ${NEWLINE}=\${${NEWLINE}%x}; ${commands.replaceAll('\n', `'"$${NEWLINE}"'`)}`
-    : commands
+  commands.includes('\n') ? `${NEWLINE}=\${IFS#??}; ${commands.replaceAll('\n', `'"$${NEWLINE}"'`)}` : commands
