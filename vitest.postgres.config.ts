@@ -7,7 +7,7 @@ export default defineConfig({
       'test/*.test.ts',
       'test/engine/**/*.test.ts',
       'test/web/**/*.test.ts',
-      'test/store/{database,list,models,write-queue}.test.ts',
+      'test/store/{database,list,models,progress,write-queue}.test.ts',
       'test/systems/postgres*.test.ts',
     ],
     testTimeout: 120_000,

@@ -12,6 +12,7 @@ import type { Registry } from './registry.js'
 import type { ReportTokens } from './report-token.js'
 import type { Database } from './store/database.js'
 import type { Progress } from './store/progress.js'
+import type { Totals } from './totals.js'
 import type { Waiting } from './waiting.js'
 
 /** A named slot of an app, to which an administrator assigns a scheduler record. */
@@ -65,6 +66,7 @@ export interface Core {
   readonly questions: Questions
   /** Who waits for jobs to settle. */
   readonly waiting: Waiting
+  readonly totals: Totals
   /** What jobs tell of their progress. */
   readonly progress: Progress
   /** Who waits for an answered poll. */

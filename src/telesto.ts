@@ -24,6 +24,7 @@ import * as schedulers from './schedulers.js'
 import type { StatusClass } from './status.js'
 import { DATABASE_FILE, openDatabase } from './store/open.js'
 import { createProgress } from './store/progress.js'
+import { createTotals } from './totals.js'
 import { localTransport } from './transport/local.js'
 import { UserView } from './user-view.js'
 import { createWaiting } from './waiting.js'
@@ -304,6 +305,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
     const wake = (): void => engine?.wake()
     const now = (): Date => new Date(Date.now() + clock.databaseOffset())
     const machine = machineId()
+    const totals = createTotals(database, () => clock.monotonic())
     const core: Core = {
       database,
       clock,
@@ -317,6 +319,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
       pokes: createPokes(() => clock.monotonic(), wake),
       questions: createQuestions(() => clock.monotonic()),
       waiting: createWaiting({ database, clock, access, feed, failed: unread('jobs that are waited for') }),
+      totals,
       progress: createProgress(database),
       polled: createPolled(database, clock, unread('polls of other processes')),
       jobsRoot: path.join(directory, 'jobs'),
@@ -325,6 +328,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
       leaseMs: (checked.leaseSeconds ?? 90) * 1000,
       apps: new Map(),
       committed: () => {
+        totals.forget()
         feed.wake()
         wake()
       },
