@@ -8,7 +8,7 @@ export default defineConfig({
       'test/engine/**/*.test.ts',
       'test/schedulers/**/*.test.ts',
       'test/web/**/*.test.ts',
-      'test/store/{database,list,models,write-queue}.test.ts',
+      'test/store/{database,list,models,progress,write-queue}.test.ts',
       'test/systems/postgres*.test.ts',
     ],
     testTimeout: 120_000,

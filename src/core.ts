@@ -12,6 +12,7 @@ import type { Registry } from './registry.js'
 import type { ReportTokens } from './report-token.js'
 import type { Database } from './store/database.js'
 import type { Progress } from './store/progress.js'
+import type { Totals } from './totals.js'
 import type { Polled } from './waiting/polled.js'
 import type { Waiting } from './waiting/waiting.js'
 
@@ -67,6 +68,7 @@ export interface Core {
   readonly questions: Questions
   /** Who waits for jobs to settle. */
   readonly waiting: Waiting
+  readonly totals: Totals
   /** What jobs tell of their progress. */
   readonly progress: Progress
   /** Who waits for an answered poll. */

@@ -10,7 +10,7 @@ import { insertAudit } from './store/audit.js'
 import { nowIn, type Transaction } from './store/database.js'
 import { insertEvents } from './store/events.js'
 import { type JobRow, readJobs, type WholeJob } from './store/jobs.js'
-import { countJobs, findJobIds, findJobs, ORDER_COLUMNS, type OrderField, type Page } from './store/list.js'
+import { findJobIds, findJobs, ORDER_COLUMNS, type OrderField, type Page } from './store/list.js'
 
 /** A field to order by, ascending; with "-" before it, descending. Ties are broken by id. */
 export type Order = OrderField | `-${OrderField}`
@@ -119,13 +119,13 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
   async first(): Promise<Job | null> {
     return (await this.slice(0, 1))[0] ?? null
   }
-  /** How many jobs match; with `cap`, counting stops there. */
+  /** How many jobs match; with `cap`, counting stops there. That so many of another process's are left may be a second old. */
   async count(options: { readonly cap?: number } = {}): Promise<number> {
     const where = this.#where()
     if (where === null) return 0
     const { offset, limit } = this.#plan
     const most = limit === null ? options.cap : Math.min(limit, options.cap ?? limit)
-    const counted = await countJobs(this.#core.database, where, most === undefined ? undefined : most + offset)
+    const counted = await this.#core.totals.count(where, most === undefined ? undefined : most + offset)
     return Math.max(0, Math.min(counted - offset, most ?? Number.POSITIVE_INFINITY))
   }
   async exists(): Promise<boolean> {

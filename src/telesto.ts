@@ -29,6 +29,7 @@ import * as settings from './schedulers/settings.js'
 import type { StatusClass } from './status.js'
 import { DATABASE_FILE, openDatabase } from './store/open.js'
 import { createProgress } from './store/progress.js'
+import { createTotals } from './totals.js'
 import { openTransport } from './transport/open.js'
 import type { HostKey } from './transport/ssh-host-key.js'
 import { UserView } from './user-view.js'
@@ -380,6 +381,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
     const wake = (): void => engine?.wake()
     const now = (): Date => new Date(Date.now() + clock.databaseOffset())
     const machine = machineId()
+    const totals = createTotals(database, () => clock.monotonic())
     const core: Core = {
       database,
       clock,
@@ -394,6 +396,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
       pokes: createPokes(() => clock.monotonic(), wake),
       questions: createQuestions(() => clock.monotonic()),
       waiting: createWaiting({ database, clock, access, feed, failed: unread('jobs that are waited for') }),
+      totals,
       progress: createProgress(database),
       polled: createPolled(database, clock, unread('polls of other processes')),
       jobsRoot: path.join(directory, 'jobs'),
@@ -402,6 +405,7 @@ export const createTelesto = async <const A extends readonly Adapter[]>(
       leaseMs: (checked.leaseSeconds ?? 90) * 1000,
       apps: new Map(),
       committed: () => {
+        totals.forget()
         feed.wake()
         wake()
       },

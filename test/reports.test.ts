@@ -17,6 +17,7 @@ import { report } from '../src/reports.js'
 import { createScheduler } from '../src/schedulers/change.js'
 import { openDatabase } from '../src/store/open.js'
 import { createProgress } from '../src/store/progress.js'
+import { createTotals } from '../src/totals.js'
 import { localTransport } from '../src/transport/local.js'
 import { createPolled } from '../src/waiting/polled.js'
 import { createWaiting } from '../src/waiting/waiting.js'
@@ -57,6 +58,7 @@ const openCore = async () => {
       feed: createEventFeed(database, systemClock, fail),
       failed: fail,
     }),
+    totals: createTotals(database, () => 0),
     progress: createProgress(database),
     polled: createPolled(database, systemClock, fail),
     jobsRoot: path.join(directory, 'jobs'),

@@ -107,8 +107,19 @@ const sourcesOf = ({ users, groups, rest }: Union) => [
 const groupsWith = (rest: Condition): string =>
   rest.sql === 'TRUE' ? 'telesto_groups g' : 'telesto_groups g JOIN telesto_jobs j ON j.id = g.job_id'
 
+/** Users and groups of whom it is known that they have a number of jobs, and more perhaps: they need not be counted again. */
+export interface Crowds {
+  has(source: string): boolean
+  add(source: string): void
+}
+
 /** How many jobs match; counting stops at `cap`. */
-export const countJobs = async (reader: Reader, where: Condition, cap = ENDLESS): Promise<number> => {
+export const countJobs = async (
+  reader: Reader,
+  where: Condition,
+  cap = ENDLESS,
+  crowds: Crowds = new Set(),
+): Promise<number> => {
   const limit = cap === ENDLESS ? '' : ` LIMIT ${Math.trunc(cap)}`
   const { union } = where
   if (!union) {
@@ -122,9 +133,13 @@ export const countJobs = async (reader: Reader, where: Condition, cap = ENDLESS)
   if (sources.length === 0) return 0
   // Where one source alone has so many, it does not matter which of them another has too.
   if (union.rest.sql === 'TRUE' && limit !== '' && cap > 0) {
-    for (const { value, from } of sources) {
-      const last = await reader.all(`SELECT 1 AS found ${from('$1')} LIMIT 1 OFFSET ${Math.trunc(cap) - 1}`, [value])
-      if (last.length > 0) return cap
+    const crowd = ({ of, value }: (typeof sources)[number]): string => `${cap} ${of} ${value}`
+    if (sources.some((source) => crowds.has(crowd(source)))) return cap
+    for (const source of sources) {
+      const last = `SELECT 1 AS found ${source.from('$1')} LIMIT 1 OFFSET ${Math.trunc(cap) - 1}`
+      if ((await reader.all(last, [source.value])).length === 0) continue
+      crowds.add(crowd(source))
+      return cap
     }
   }
   const params = [...union.rest.params]

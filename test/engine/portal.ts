@@ -25,6 +25,7 @@ import type { Database, Transaction, Value } from '../../src/store/database.js'
 import { readJobRow } from '../../src/store/jobs.js'
 import { openDatabase } from '../../src/store/open.js'
 import { createProgress } from '../../src/store/progress.js'
+import { createTotals } from '../../src/totals.js'
 import { localTransport } from '../../src/transport/local.js'
 import { createPolled } from '../../src/waiting/polled.js'
 import { createWaiting } from '../../src/waiting/waiting.js'
@@ -170,6 +171,7 @@ export const portal = async (options: PortalOptions = {}) => {
     ),
     questions: createQuestions(() => clock.monotonic()),
     waiting: createWaiting({ database: counting, clock, access, feed, failed: unread('waiting') }),
+    totals: createTotals(counting, () => clock.monotonic()),
     progress: createProgress(counting),
     polled: createPolled(counting, clock, unread('polled')),
     jobsRoot: path.join(directory, 'jobs'),

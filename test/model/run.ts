@@ -11,6 +11,7 @@ import { createRegistry } from '../../src/registry.js'
 import { createReportTokens } from '../../src/report-token.js'
 import { createScheduler } from '../../src/schedulers/change.js'
 import { createProgress } from '../../src/store/progress.js'
+import { createTotals } from '../../src/totals.js'
 import { localTransport } from '../../src/transport/local.js'
 import { createPolled } from '../../src/waiting/polled.js'
 import { createWaiting } from '../../src/waiting/waiting.js'
@@ -274,6 +275,7 @@ const coreOf = (store: Store, world: World): Core => {
     ),
     questions: createQuestions(() => clock.monotonic()),
     waiting: createWaiting({ database, clock, access: defaultAccess, feed, failed }),
+    totals: createTotals(database, () => 0),
     progress: createProgress(database),
     polled: createPolled(database, clock, failed),
     jobsRoot: `${store.directory}/jobs`,
