@@ -14,14 +14,20 @@ describe('jobs that one submit file can describe', () => {
       job('b', { executable: '/bin/true', arguments: '"3, 4"' }),
     ])
     expect(others).toEqual([])
-    expect(group?.submitFile).toContain('executable = /bin/true\narguments = $(telesto0)\n')
-    expect(group?.submitFile.trimEnd().split('\n').at(-1)).toBe('queue 1 telestoToken,telesto0 from -')
+    expect(group?.submitFile).toContain('executable = /bin/true\narguments = $(telesto1)\n')
+    expect(group?.submitFile.trimEnd().split('\n').at(-1)).toBe('queue 1 telestoToken,telesto1 from -')
     expect(group?.lines).toEqual(['a,"1$(telestoSpace)2"', 'b,"3$(telestoComma)$(telestoSpace)4"'])
   })
 
   test('an empty value and a tab are no ends of a field', () => {
     const [group] = groupsOf([job('a', { x: '' }), job('b', { x: 'p\tq' }), job('c', { x: ' r ' })])
     expect(group?.lines).toEqual(['a,$(telestoNothing)', 'b,p$(telestoTab)q', 'c,r'])
+  })
+
+  test('a value with macros of its own is a macro as a whole', () => {
+    const [group] = groupsOf([job('a', { x: '$CHOICE(1, a, b)' }), job('b', { x: '2' })])
+    expect(group?.submitFile).toContain('telesto1_0 = $CHOICE(1, a, b)\nx = $(telesto1)\n')
+    expect(group?.lines).toEqual(['a,$(telesto1_0)', 'b,2'])
   })
 
   test('no command of one job can leak to another: others, another count, another universe are another group', () => {

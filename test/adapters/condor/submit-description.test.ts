@@ -1,12 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { z } from 'zod'
-import { groupsOf } from '../../adapters/condor/groups.js'
-import { REPORT_FILE } from '../../adapters/condor/report-file.js'
-import { condorSpec } from '../../adapters/condor/spec.js'
-import { describe as describeJob, type JobPlace, serialize } from '../../adapters/condor/submit-description.js'
-import { SchedulerError } from '../../src/adapter.js'
-import { NASTY } from './condor-corpus.js'
-import { wordsOf } from './condor-language.js'
+import { REPORT_FILE } from '../../../adapters/condor/report-file.js'
+import { condorSpec } from '../../../adapters/condor/spec.js'
+import { describe as describeJob, type JobPlace, serialize } from '../../../adapters/condor/submit-description.js'
+import { SchedulerError } from '../../../src/adapter.js'
+import { NASTY } from './corpus.js'
+import { wordsOf } from './language.js'
 
 const PLACE: JobPlace = { token: 'tok-1', name: 'a job', directory: '/home/ada/telesto/1' }
 const described = (options: z.input<typeof condorSpec>, place: Partial<JobPlace> = {}) =>
@@ -289,45 +288,5 @@ describe('where a job may report to', () => {
     expect(told('A=b;C=d')).toBe(`A=b;C=d;TELESTO_REPORT=${here}`)
     expect(told(`"A=b 'C=d e'"`)).toBe(`"A=b 'C=d e' 'TELESTO_REPORT=${here}'"`)
     expect(told('')).toBe(`"'TELESTO_REPORT=${here}'"`)
-  })
-})
-
-describe('many jobs in one file', () => {
-  test('have one queue statement, and each its own values; what is alike stands there once', () => {
-    const one = described({ arguments: ['$ 1,'], numJobs: 2 }, { token: 'a' })
-    const two = described({ arguments: ['2'], numJobs: 2 }, { token: 'b' })
-    const [group, ...more] = groupsOf([
-      { token: 'a', description: one },
-      { token: 'b', description: two },
-    ])
-    expect(more).toEqual([])
-    expect(group).toEqual({
-      submitFile: `telesto_1_0 = "'$ 1,'"
-telesto_1_1 = "'2'"
-telesto_7_0 = "a"
-telesto_7_1 = "b"
-executable = /bin/true
-arguments = $(telesto_1_$(telestoJob))
-initialdir = /home/ada/telesto/1
-output = out.$(Step)
-error = err.$(Step)
-log = /home/ada/telesto/1/.telesto/events.log
-MY.JobBatchName = "a job"
-MY.TelestoToken = $(telesto_7_$(telestoJob))
-queue 2 telestoToken,telestoJob from -
-`,
-      lines: ['a,0', 'b,1'],
-    })
-  })
-  test('are in one file only with the same commands, as many procs, and the same universe', () => {
-    const options = [{}, { universe: 'local' }, { numJobs: 2 }, { priority: 1 }, { universe: 'vanilla' }, {}] as const
-    const jobs = options.map((one, place) => ({ token: `${place}`, description: described(one) }))
-    expect(groupsOf(jobs).map(({ lines }) => lines.map((line) => line.split(',')[0]))).toEqual([
-      ['0', '5'],
-      ['1'],
-      ['2'],
-      ['3'],
-      ['4'],
-    ])
   })
 })
