@@ -1,8 +1,8 @@
 import { TAKE_OVER } from './take-over.js'
 
 /**
- * Hands one batch over. Arguments: the directory that all paths are relative to, the directory of the batch, its id, and the
- * seconds after which no other part of it is tried. The archive with everything comes on standard input:
+ * Hands one batch over. Arguments: the directory that all paths are relative to, the directory of the batch, its id, the
+ * seconds after which no other part of it is tried, and how many procs its jobs have. The archive with everything comes on standard input:
  *
  *     <workdir>/…                        the files of each job
  *     <workdir>/.telesto/claim-<token>   a symbolic link whose text is the directory of the batch
@@ -17,7 +17,7 @@ import { TAKE_OVER } from './take-over.js'
  */
 export const SUBMIT_SCRIPT = `\
 ${TAKE_OVER}set -f
-root=$1 batch=$2 id=$3 until=$(($(date +%s) + $4)) start=$(date +%s)
+root=$1 batch=$2 id=$3 until=$(($(date +%s) + $4)) procs=$5
 cd -- "$root" || exit
 failed() { say unpack; printf '%s\\n' "$1"; over 1; }
 words=$(mkdir -p -- "$batch" 2>&1) || failed "$words"
@@ -38,16 +38,19 @@ drop_known() {
   if [ -z "$skip" ]; then cat; return; fi
   while IFS= read -r line; do known_already "\${line%%,*}" || printf '%s\\n' "$line"; done
 }
-# The queue, and the history since this began: a slot that is free runs a short job at once.
+# The procs of the batch in the queue, and where fewer than so many are there, in the newest of the history: a slot that is free
+# runs a short job at once.
 look() {
+  wanted=$1
   set -- -af TelestoToken ClusterId ProcId -constraint "TelestoBatch == \\"$id\\""
-  condor_q "$@" || return
-  condor_history "$@" -since "EnteredCurrentStatus < $start" || :
+  seen=$(condor_q "$@") || return
+  printf '%s\\n' "$seen"
+  [ "$(printf '%s\\n' "$seen" | wc -l)" -ge "$wanted" ] || condor_history "$@" -scanlimit 5000 || :
 }
 stop=
 # What a failed condor_submit has submitted all the same is not submitted again. Succeeds where the rest may be tried.
 after_failure() {
-  found=$(look 2>/dev/null) || stop=away
+  found=$(look "$procs" 2>/dev/null) || stop=away
   skip="$skip "$(printf '%s\\n' "$found" | sed 's/ .*//')
   case $words in *'Failed to connect'* | *"Can't find address"* | *SECMAN:* | *AUTHENTICATE:* | *CEDAR:*) stop=away ;; esac
   [ -z "$stop" ] || { say away; printf '%s\\n' "$words"; return 1; }
@@ -86,7 +89,7 @@ done
 done 8<"$batch/dags"
 
 say procs
-look
+look "$procs"
 code=$?
 rm -rf -- "$batch"
 over $code

@@ -14,7 +14,8 @@ import { archiveOf, type Entry } from './archive.js'
 import { cleanUpOn } from './clean-up.js'
 import { groupsOf } from './groups.js'
 import type { InputFile } from './inputs.js'
-import { KINDS, type Prepared } from './kinds.js'
+import type { Prepared } from './kind.js'
+import { KINDS } from './kinds.js'
 import { idsOf } from './native-id.js'
 import { type Place, placeOf } from './place.js'
 import { procsIn } from './queue.js'
@@ -132,7 +133,8 @@ const handOver = async (submitter: Submitter, batch: Batch, signal: AbortSignal)
   const directory = `${first.place.relative}/${OWN_FOLDER}/batch-${batch.id}`
   const stdin = await archiveOf(await entriesOf(jobs, directory))
   if (signal.aborted) return answers
-  const args = [batch.root, directory, batch.id, String(TRY_SECONDS)]
+  const procs = jobs.reduce((sum, { prepared: { submit } }) => sum + ('dag' in submit ? 1 : submit.count), 0)
+  const args = [batch.root, directory, batch.id, String(TRY_SECONDS), String(procs)]
   const told = await remote('submit', SUBMIT_SCRIPT, { args, stdin, signal })
   const unpacked = told.sections.find(({ title }) => title === 'unpack')
   if (unpacked) {

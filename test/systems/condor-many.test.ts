@@ -11,6 +11,7 @@ import { quiet } from '../store/support.js'
 import { sshTarget } from './condor-pool.js'
 
 const COUNT = 1000
+const BATCH = 'telesto-many'
 const folder = mkdtempSync(join(tmpdir(), 'telesto-many-'))
 const ssh = sshTransport(sshTarget())
 let commands = 0
@@ -31,7 +32,7 @@ const scheduler = adapter.connect(adapter.config.parse({}), {
 const signal = () => AbortSignal.timeout(100_000)
 const refs: JobRef[] = []
 afterAll(async () => {
-  await ssh.exec(['condor_rm', '-constraint', `Iwd =?= "${folder}" || TelestoMany =?= "${folder}"`])
+  await ssh.exec(['condor_rm', '-constraint', `JobBatchName =?= "${BATCH}"`])
   await ssh.close()
   rmSync(folder, { recursive: true, force: true })
 })
@@ -53,7 +54,7 @@ const requests = (): SubmitRequest[] =>
       executable: '/bin/sleep',
       arguments: [`${number}`],
       environment: { NUMBER: `${number}` },
-      attributes: { hold: true, 'MY.TelestoMany': `"${folder}"` },
+      attributes: { hold: true, batch_name: BATCH },
     })
     return { jobType: 'CONDOR', token, name: `job ${number}`, spec, workdir: join(folder, token), inputRoots: [] }
   })
@@ -65,7 +66,7 @@ const raw = async (command: readonly [string, ...string[]], stdin = '') => {
 
 test('1,000 jobs are handed over in one command', async () => {
   await ssh.exec(['true'])
-  const file = `executable = /bin/sleep\narguments = $(Process)\nhold = true\ninitialdir = ${folder}\nlog = events.log\nqueue ${COUNT}\n`
+  const file = `executable = /bin/sleep\narguments = $(Process)\nhold = true\nbatch_name = ${BATCH}\ninitialdir = ${folder}\nlog = events.log\nqueue ${COUNT}\n`
   const own = await measured(3, async () => await raw(['condor_submit', '-terse', '/dev/stdin'], file))
   const ours = await measured(3, async () => {
     const jobs = requests()

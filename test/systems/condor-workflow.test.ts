@@ -9,7 +9,8 @@ import { promisify } from 'node:util'
 import express from 'express'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CondorWorkflow, CondorWorkflowJobNode, condor } from '../../adapters/condor.js'
-import { createTelesto, type Job } from '../../src/index.js'
+import { createTelesto, type Job, type JobRef } from '../../src/index.js'
+import { localTransport } from '../../src/transport/local.js'
 import { becomeAccount } from './account.js'
 
 becomeAccount(process.env.CONDOR_USER)
@@ -488,6 +489,56 @@ describe('a workflow can be', () => {
     await ended(job)
     expect([job.status, await left(job, 'a.txt')]).toEqual(['Complete', 'a\n'])
     expect(await log(job, 'dagman.out')).toMatch(/Number of pre-completed nodes: 1/)
+  })
+
+  test('handed over again only when its earlier DAGMan has left the queue; many are one question', async () => {
+    const transport = localTransport()
+    let asked = 0
+    const exec: typeof transport.exec = async (...args) => {
+      asked += 1
+      return await transport.exec(...args)
+    }
+    const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+    const context = { log, now: () => new Date(), fetch, transport: { ...transport, exec } }
+    const scheduler = condor.connect(condor.config.parse({}), context)
+    const { signal } = new AbortController()
+    const request = (token: string, previous?: JobRef) => ({
+      jobType: 'CONDORWORKFLOW' as const,
+      token,
+      name: token,
+      spec: condor.specs.CONDORWORKFLOW.parse({ nodes: [{ name: 'A', job: sh('sleep 300') }] }),
+      workdir: join(root, 'direct', token),
+      inputRoots: [],
+      ...(previous ? { previous } : {}),
+    })
+    const tokens = ['first', 'second', 'third'].map((name) => `${name}-${Date.now()}`)
+    const ids = await scheduler.submit(
+      tokens.map((token) => request(token)),
+      signal,
+    )
+    const refs = tokens.map((token) => ({
+      token,
+      jobType: 'CONDORWORKFLOW',
+      workdir: join(root, 'direct', token),
+      nativeId: String(ids.get(token)),
+    }))
+    const [first] = refs as [JobRef]
+    asked = 0
+    const reports = await scheduler.status(refs, signal)
+    expect(asked).toBe(1)
+    for (const { token } of refs) expect(reports.get(token)?.parts?.map(({ name }) => name)).toEqual(['A'])
+    const again = request(`again-${Date.now()}`, first)
+    expect(await scheduler.submit([again], signal)).toEqual(new Map())
+    await scheduler.cancel(refs, signal)
+    await until(async () => (await scheduler.status(refs, signal)).size === 0)
+    const handed = await scheduler.submit([request(`once-more-${Date.now()}`, first)], signal)
+    expect([...handed.values()]).toEqual([expect.stringMatching(/^\d+\.0$/)])
+    await scheduler.cancel(
+      [...handed].map(([token, nativeId]) => ({ ...first, token, nativeId: String(nativeId) })),
+      signal,
+    )
+    await scheduler.close()
+    await transport.close()
   })
 
   test('refused by DAGMan, in its words', async () => {
