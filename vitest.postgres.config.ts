@@ -10,6 +10,7 @@ export default defineConfig({
       'test/web/**/*.test.ts',
       'test/store/{database,list,models,progress,write-queue}.test.ts',
       'test/systems/postgres*.test.ts',
+      'test/processes/chatter.test.ts',
     ],
     testTimeout: 120_000,
     hookTimeout: 120_000,

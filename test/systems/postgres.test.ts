@@ -11,6 +11,7 @@ import { createTelesto } from '../../src/index.js'
 import { ORDER_COLUMNS } from '../../src/store/list.js'
 import { migrateDatabase, openDatabase } from '../../src/store/open.js'
 import { postgresAddress } from '../../src/store/postgres-connection.js'
+import { createProgress } from '../../src/store/progress.js'
 import { look, placeOf, telestoIn } from '../database.js'
 import { expectRefusal, refusal, scripted } from '../fixture.js'
 import { counters, labels } from '../store/children/schema.js'
@@ -196,9 +197,50 @@ test('a writer of another process is waited for, and reported when it takes too 
   expect(await short.write((tx) => tx.run('UPDATE counters SET n = 5'))).toBe(1)
 })
 
+test('progress is stored while others write, and waits neither for them nor for a job that they are changing', async () => {
+  const { directory, url, app, pool } = await migrated()
+  const jobs = await app.bulkCreate([1, 2, 3].map(() => ({ ...BASIC, scheduler: pool })))
+  for (const job of jobs) await job.execute()
+  const place = { url, clock: systemClock, log: quiet }
+  const [writer, teller] = [await openDatabase(place), await openDatabase(place)]
+  for (const one of [writer, teller]) onTestFinished(() => one.close())
+  const progress = createProgress(teller)
+  const tell = async (id: number) => {
+    const [row] = await teller.all<{ token: string }>('SELECT token FROM telesto_attempts WHERE job_id = $1', [id])
+    return await progress({ id, token: row?.token ?? '', news: { progress: 0.5 } })
+  }
+  const ids = jobs.map(({ id }) => id)
+  const [held, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  onTestFinished(() => gate.resolve())
+  const writing = writer.write(async (tx) => {
+    await tx.run('UPDATE telesto_jobs SET description = $1 WHERE id = $2', ['mine', ids[1] ?? 0])
+    held.resolve()
+    await gate.promise
+  })
+  await held.promise
+  // The lock of all writers is held, and a row of the second job; all the same they are answered.
+  expect(await Promise.all(ids.map(tell))).toEqual([true, false, true])
+  gate.resolve()
+  await writing
+  expect(await tell(ids[1] ?? 0)).toBe(true)
+  expect(await look(directory, 'SELECT progress, description FROM telesto_jobs ORDER BY id')).toEqual([
+    { progress: 0.5, description: '' },
+    { progress: 0.5, description: 'mine' },
+    { progress: 0.5, description: '' },
+  ])
+  expect(await look(directory, "SELECT job_id AS job FROM telesto_events WHERE kind = 'progress' ORDER BY id")).toEqual(
+    [ids[0], ids[2], ids[1]].map((job) => ({ job })),
+  )
+})
+
 test('a connection that is lost in a transaction: nothing is committed, and the next write and read work', async () => {
-  const { url, open } = await fresh()
-  const database = await open()
+  const { url, directory } = await fresh()
+  // By their name its connections are told from those of other tests, which run beside it.
+  const own = new URL(url)
+  own.searchParams.set('application_name', path.basename(directory))
+  const options = { url: own.href, migrations: [counters, labels], migrate: true, clock: systemClock, log: quiet }
+  const database = await openDatabase(options)
+  onTestFinished(() => database.close())
   const client = await stranger(url)
   const lost = database.write(async (tx) => {
     await tx.run('UPDATE counters SET n = 7')
@@ -212,8 +254,11 @@ test('a connection that is lost in a transaction: nothing is committed, and the 
   expect(await database.write((tx) => tx.run('UPDATE counters SET n = 1'))).toBe(1)
   // All idle connections at once, also Sequelize's: no error goes astray, and each is made anew.
   await database.sequelize.query('SELECT 1')
-  await client.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'telesto'
-    AND pid <> pg_backend_pid() AND datname = current_database() AND state = 'idle' AND query ~ 'counters|SELECT 1'`)
+  const ended = await client.query(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND state = 'idle'",
+    [path.basename(directory)],
+  )
+  expect(ended.rowCount).toBeGreaterThan(1)
   await delay(50)
   expect(await database.all('SELECT n FROM counters')).toEqual([{ n: 1 }])
   expect(await database.write((tx) => tx.run('UPDATE counters SET n = 2'))).toBe(1)
