@@ -56,7 +56,7 @@ export interface CleanUp {
 /** So many orders of one kind are carried out in one turn. */
 const TURN = 500
 /** So many jobs are handed over in one call. */
-export const SUBMIT_CHUNK = 100
+export const SUBMIT_CHUNK = 500
 
 /** To be submitted, and not handed over yet. */
 const PENDING = 'a.handed_over_at IS NULL AND a.native_id IS NULL'

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { readIds, writeIds } from '../../src/web/live/ids.js'
-import { message } from '../../src/web/live/sink.js'
+import { bodyOf, message } from '../../src/web/live/sink.js'
 import { ago, duration } from '../../src/web/pages/time.js'
 import { parseQuery } from '../../src/web/query-string.js'
 import { routes } from '../../src/web/routes.js'
@@ -43,7 +43,7 @@ describe('ids of rows', () => {
 })
 
 it('a message of a stream survives every end of a line', () => {
-  expect(message(3, { html: 'a\r\nb\rc\nd' })).toBe('id: 3\ndata: a\ndata: b\ndata: c\ndata: d\n\n')
+  expect(message(3, bodyOf({ html: 'a\r\nb\rc\nd' }))).toBe('id: 3\ndata: a\ndata: b\ndata: c\ndata: d\n\n')
 })
 
 it('a length of time is told in its two largest units', () => {

@@ -33,7 +33,7 @@ export const jobsView = (links: Links, search: string, params: ListParams, ids: 
     return found.filter((job) => !shown.has(job.id))
   }
   const row = async (batch: Batch, job: Job): Promise<string> =>
-    await batch.once(`row ${job.id} ${links.base}`, async () => {
+    await batch.onceFor(job, `row ${links.base}`, async () => {
       const possible = await batch.possible()
       return render(<JobRow job={job} possible={possible} links={links} />)
     })

@@ -5,8 +5,8 @@ import type { EventFeed } from '../../event-feed.js'
 import { type EventRow, eventsAfter, eventsById, lastEventId, recentEventIds } from '../../store/events.js'
 import { UserView } from '../../user-view.js'
 import { keyOf } from '../identity.js'
-import { Batch, type Changes, changesOf } from './batch.js'
-import { comment, message, type News, type Sink } from './sink.js'
+import { Batch, type Changes, changesOf, Shared } from './batch.js'
+import { bodyOf, comment, message, type News, type Sink } from './sink.js'
 
 /** What a page shows, and how it learns what changed. It keeps what its browser was told. */
 export interface LiveView {
@@ -82,15 +82,22 @@ export const createLive = (core: Core, feed: EventFeed): Live => {
   const tell = async (events: readonly EventRow[], to: readonly Stream[]): Promise<void> => {
     const changes = changesOf(events)
     const newest = events.reduce((id, event) => Math.max(id, event.id), 0)
+    const shown = (streams: readonly Stream[]) => [
+      ...new Set(streams.flatMap(({ viewer }) => viewer.view.shows(changes))),
+    ]
+    const all = new Shared(shown(to))
+    const bodies = new Map<News, string>()
     for (const [, group] of Map.groupBy(to, ({ user }) => keyOf(user))) {
       const [first] = group
       if (!first) continue
-      const shown = new Set(group.flatMap(({ viewer }) => viewer.view.shows(changes)))
-      const batch = new Batch(core, new UserView(core, first.user), first.user, changes, [...shown])
+      const batch = new Batch(core, new UserView(core, first.user), first.user, changes, shown(group), all)
       for (const stream of group) {
         const news = await stream.viewer.view.news(batch).catch((error: unknown) => failed(stream, error))
         stream.lastId = Math.max(stream.lastId, newest)
-        if (news) write(stream, message(stream.lastId, news))
+        if (!news) continue
+        const body = bodies.get(news) ?? bodyOf(news)
+        bodies.set(news, body)
+        write(stream, message(stream.lastId, body))
       }
     }
   }
@@ -109,7 +116,7 @@ export const createLive = (core: Core, feed: EventFeed): Live => {
     const missed = since === undefined ? [] : await eventsSince(core, since)
     stream.lastId = newest
     streams.add(stream)
-    if (missed === undefined) write(stream, message(newest, { refresh: true }))
+    if (missed === undefined) write(stream, message(newest, bodyOf({ refresh: true })))
     else {
       if (missed.length > 0) await tell(missed, [stream])
       write(stream, `id: ${stream.lastId}\n\n`)
@@ -124,7 +131,7 @@ export const createLive = (core: Core, feed: EventFeed): Live => {
     if (user === undefined || user.id !== stream.user.id) return false
     if (keyOf(user) !== keyOf(stream.user)) {
       stream.user = user
-      write(stream, message(stream.lastId, { refresh: true }))
+      write(stream, message(stream.lastId, bodyOf({ refresh: true })))
     }
     return true
   }

@@ -14,13 +14,18 @@ export interface Sink {
 }
 
 /**
- * One message of an event stream. Unnamed ones hold HTML for htmx; a named one becomes an event of the page. A carriage return
- * ends a line in a stream too: text that a job wrote must not end a message.
+ * What stands in a message. Unnamed ones hold HTML for htmx; a named one becomes an event of the page. A carriage return ends a line
+ * in a stream too: text that a job wrote must not end a message.
  */
-export const message = (id: number, news: News): string => {
-  if ('refresh' in news) return `id: ${id}\nevent: refresh\ndata: refresh\n\n`
-  const lines = news.html.split(/\r\n|\r|\n/).map((line) => `data: ${line}\n`)
-  return `id: ${id}\n${lines.join('')}\n`
-}
+export const bodyOf = (news: News): string =>
+  'refresh' in news
+    ? 'event: refresh\ndata: refresh\n'
+    : news.html
+        .split(/\r\n|\r|\n/)
+        .map((line) => `data: ${line}\n`)
+        .join('')
+
+/** One message of an event stream. */
+export const message = (id: number, body: string): string => `id: ${id}\n${body}\n`
 
 export const comment = (text: string): string => `: ${text}\n\n`
