@@ -54,11 +54,77 @@ export const DEFECTS: readonly Defect[] = [
     ],
   },
   {
+    id: 'W14',
+    instead: "HTCondor's 6 is running, its 7 suspended and its 5 held with a reason: none of them ends a job",
+    file: 'test/adapters/condor/report.test.ts',
+    test: 'transferring output is running still, suspended is suspended',
+    change: [
+      {
+        file: 'adapters/condor/report.ts',
+        text: "  6: 'running',\n  7: 'suspended',",
+        by: "  6: 'failed',\n  7: 'failed',",
+      },
+    ],
+  },
+  {
+    id: 'W15',
+    instead: 'a node of a workflow is known by its DAGNodeName, not by what it runs',
+    file: 'test/adapters/condor/node-status.test.ts',
+    test: 'are known by their DAGNodeName in the queue',
+    change: [
+      {
+        file: 'adapters/condor/node-status.ts',
+        text: 'Map.groupBy(jobs, ({ node }) => node)',
+        by: "Map.groupBy(jobs, () => file.nodes[0]?.name ?? '')",
+      },
+    ],
+  },
+  {
+    id: 'W16',
+    instead: 'every option of a node is written to the DAG file, on a line of its own, and 0 is a value',
+    file: 'test/adapters/condor/dag-file.test.ts',
+    test: 'has every option on a line of its own, and 0 is a value',
+    change: [
+      { file: 'adapters/condor/dag-file.ts', text: "...(node.noop ? ['NOOP'] : []),", by: '' },
+      {
+        file: 'adapters/condor/dag-file.ts',
+        text: 'value === undefined ? [] : [write(value)]',
+        by: '!value ? [] : [write(value)]',
+      },
+    ],
+  },
+  {
+    id: 'W17',
+    instead: 'nodes that wait for each other are refused with their path, before anything is saved, in linear time',
+    file: 'test/adapters/condor/workflow-spec.test.ts',
+    test: 'are refused with their path',
+    change: [
+      {
+        file: 'src/parent-graph.ts',
+        text: 'levels.size === parents.size ? undefined',
+        by: 'levels.size >= 0 ? undefined',
+      },
+    ],
+  },
+  {
     id: 'W18',
     instead: '{id} in a name is replaced once, before anything is made of the name',
     file: 'test/create-job.test.ts',
     test: '{id} in a name is replaced by the id as plain text',
     change: [{ file: 'src/store/jobs.ts', text: ".name.includes('{id}')", by: ".name.includes('{never}')" }],
+  },
+  {
+    id: 'W21',
+    instead: 'a job has a log of each of its procs, and one of its events',
+    file: 'test/adapters/condor/logs.test.ts',
+    test: 'of several procs each has its own',
+    change: [
+      {
+        file: 'adapters/condor/logs.ts',
+        text: "count > 1 && command !== 'log' ? { path, part: String(number) } : { path }",
+        by: '{ path }',
+      },
+    ],
   },
   {
     id: 'W22',
