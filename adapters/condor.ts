@@ -29,8 +29,27 @@ export const condor = defineAdapter({
   specs: { CONDOR: condorSpec, CONDORWORKFLOW: condorWorkflowSpec },
   aliases: { CONDORJOB: 'CONDOR' },
   attributes: { CONDOR: condorAttributes },
-  defaults: { pollSeconds: 5, maxIdsPerPoll: 5000, maxSubmitsPerMinute: 6000 },
+  defaults: { pollSeconds: 5, maxIdsPerPoll: 50_000, maxSubmitsPerMinute: 6000 },
   graph: (jobType, spec) => (jobType === 'CONDORWORKFLOW' ? workflowGraph(spec as CondorWorkflowSpec) : undefined),
   ssh: sshTargetOf,
   connect: (config, context) => connectCondor(context, { here: config.host === '' }),
 })
+
+/** A record of a pool: its name and its configuration, and what of a Telesto stores it. */
+export type CondorScheduler = { readonly name: string } & z.input<typeof condor.config>
+interface Creates<R> {
+  createScheduler(record: {
+    readonly name: string
+    readonly adapter: 'condor'
+    readonly config: Readonly<Record<string, unknown>>
+  }): Promise<R>
+}
+
+/**
+ * Stores the record of a pool: `telesto.createScheduler` with the adapter `condor`. An absent host is this machine. Throws as that does:
+ * TelestoError that names the field; `scheduler_name_taken`; `secrets_without_key`.
+ *
+ *     await createCondorScheduler(telesto, { name: 'pool', host: 'submit.example', username: 'portal', privateKeyPath })
+ */
+export const createCondorScheduler = async <R>(telesto: Creates<R>, { name, ...config }: CondorScheduler): Promise<R> =>
+  await telesto.createScheduler({ name, adapter: 'condor', config })

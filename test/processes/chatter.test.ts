@@ -40,7 +40,7 @@ const portals = async () => {
     return { port, ask }
   }
   const both = [await start(), await start()] as const
-  const tokens = createReportTokens(await readFile(path.join(directory, 'report.key')))
+  const tokens = createReportTokens([await readFile(path.join(directory, 'report.key'))])
   const current = async (id: number) => {
     const [row] = await look<{ token: string; number: number }>(
       directory,
