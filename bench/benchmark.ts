@@ -15,6 +15,8 @@ export interface Bench {
 export interface Benchmark {
   readonly name: string
   readonly goals: readonly Goal[]
+  /** What it needs that not every machine has: it runs only where it is named. */
+  readonly needs?: string
   /** Answers a figure for each goal, by its name. */
   run(bench: Bench): Promise<Readonly<Record<string, Measured>>>
 }

@@ -73,7 +73,6 @@ const afterChange = async (
   note(
     `${what}: ${seen.sessions} sessions (${names}); ${aboutJobs.length} statements about jobs, ${statements.length} with lease, clock, pace and health`,
   )
-  if (process.env.BENCH_SQL) note(statements.map((sql) => `\n     ${sql.replace(/\s+/g, ' ').slice(0, 110)}`).join(''))
   return { commands: commandsOf(seen), beyond: Math.max(0, aboutJobs.length - 2 - Math.ceil(changed / 500)) }
 }
 

@@ -40,10 +40,9 @@ const look = async (
 ) => {
   const job = await portal.ask('workflow')
   far.seen()
+  const before = await portal.ask('told', job)
   const everySeconds = Math.max(1, viewers / 80)
   const port = await portal.ask('port')
-  if (process.env.PROFILE && viewers > 8)
-    setTimeout(() => void portal.ask('profile', process.env.PROFILE as string), everySeconds * 1000)
   const { pages, news, newsBytes } = await client.ask('watch', {
     port,
     job,
@@ -53,12 +52,14 @@ const look = async (
     holds: 'node24',
   })
   const { sessions } = far.seen()
-  const told = await portal.ask('told', job)
+  const after = await portal.ask('told', job)
+  const busy = (after.cpuMs - before.cpuMs) / ((everySeconds + seconds) * 1000)
   note(
     `${viewers} viewers: ${pages.length} pages, median ${median(pages).toFixed(1)} ms, p99 ${quantile(pages, 0.99).toFixed(1)} ms; ` +
-      `${news} news (${Math.round(newsBytes / 1e6)} MB) of ${told.events} events, ${sessions} sessions at the scheduler; then it was ${told.status}`,
+      `${after.events - before.events} changes told ${news} times (${Math.round(newsBytes / 1e6)} MB); ` +
+      `${Math.round(busy * 100)} % of a processor; ${sessions} commands at the scheduler; then it was ${after.status}`,
   )
-  if (news < viewers) throw new Error('The pages heard no news.')
+  if (news === 0) throw new Error('The pages heard no news.')
   far.empty()
   await portal.ask('settled')
   return { pages, sessions }

@@ -63,7 +63,7 @@ const record =
   }))
 
 refreshes.learn(true)
-await sleep(1500)
+await sleep(3500)
 refreshes.learn(false)
 
 const silent = { debug() {}, info() {}, warn() {}, error() {} }
@@ -142,24 +142,12 @@ const answers = {
     while (!(await job.parts()).some(({ state }) => state === 'running')) await sleep(100)
     return job.id
   },
-  // dev
-  async profile(file: string) {
-    const { Session } = await import('node:inspector/promises')
-    const { writeFile } = await import('node:fs/promises')
-    const session = new Session()
-    session.connect()
-    await session.post('Profiler.enable')
-    await session.post('Profiler.start')
-    setTimeout(async () => {
-      const { profile } = await session.post('Profiler.stop')
-      await writeFile(file, JSON.stringify(profile))
-    }, 15_000)
-  },
-  /** What has become of a job, and how often that was told. */
+  /** What has become of a job, how often that was told, and the processor's time that this process has taken so far. */
   async told(id: number) {
     const job = await app.getJob(id)
     const history = (await job?.history({ limit: 500 })) ?? []
-    return { status: job?.status, events: history.length }
+    const { user, system } = process.cpuUsage()
+    return { status: job?.status, events: history.length, cpuMs: (user + system) / 1000 }
   },
   /** Until the present jobs have settled. */
   async settled() {
