@@ -177,7 +177,8 @@ test('The same of an order: an adapter that throws anything backs the record off
   await p.pass(10 * MINUTE, 2500)
   expect(p.system.count('cancel') - tries).toBeLessThanOrEqual(6)
   delete p.system.script.cancel
-  await p.pass(10 * MINUTE, 2500)
+  // The longest pause there is, and what jitter may add to it.
+  await p.pass(17 * MINUTE, 2500)
   expect(await p.status(job)).toBe('Aborted')
   expect((await p.record()).health).toBe('ok')
 })
