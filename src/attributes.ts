@@ -3,6 +3,7 @@ import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
 import { check, toJson } from './options.js'
 import type { JobType } from './registry.js'
+import type { JobRow } from './store/jobs.js'
 
 const attributesOf = ({ name, adapter }: JobType): SpecAttributes => {
   const attributes = adapter.attributes?.[name]
@@ -26,4 +27,11 @@ export const withAttribute = (
   const type = core.registry.jobType(jobType)
   const changed = attributesOf(type).set(spec, name, value)
   return toJson(check(type.schema, changed), `the spec of ${type.name}`)
+}
+
+/** What a job runs is settled once it was executed. Throws `action_not_allowed`. */
+export const refuseExecuted = (row: Pick<JobRow, 'id' | 'executeTime' | 'attemptId'>): void => {
+  if (row.executeTime === null && row.attemptId === null) return
+  const message = `Job ${row.id} was executed: its attributes can no longer be changed. Create another job.`
+  throw new TelestoError('action_not_allowed', message, { field: 'attributes' })
 }

@@ -1,7 +1,7 @@
 import type { Action, JobOwnership, Viewer } from './access.js'
 import type { AttributeValue, JobState } from './adapter.js'
 import { ALLOWED } from './allowed.js'
-import { readAttribute, withAttribute } from './attributes.js'
+import { readAttribute, refuseExecuted, withAttribute } from './attributes.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
 import type { OnParentFailure } from './job-options.js'
@@ -298,13 +298,6 @@ const SHOWN =
   extendedProperties status statusCode customStatus statusClass statusMessage statuses submitting progress isActive
   isSettled order waitingFor cause reason exitCode nativeState nativeId attempt creationTime executeTime startTime completionTime lastStatusUpdate
   runTime`.split(/\s+/) as (keyof JobPicture)[]
-
-/** What a job runs is settled once it was executed. Throws `action_not_allowed`. */
-export const refuseExecuted = (row: Pick<JobRow, 'id' | 'executeTime' | 'attemptId'>): void => {
-  if (row.executeTime === null && row.attemptId === null) return
-  const message = `Job ${row.id} was executed: its attributes can no longer be changed. Create another job.`
-  throw new TelestoError('action_not_allowed', message, { field: 'attributes' })
-}
 
 /** One parent for which the job waits, as it is; the page of the job shows more of them. */
 const afterParent = ({ row, parents }: WholeJob): string | null => {

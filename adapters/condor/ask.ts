@@ -5,7 +5,7 @@ import { inRangeOf, withTokens } from './queue.js'
 import { type Remote, sectionOf, type Told } from './remote.js'
 import { type Ad, ATTRIBUTES, adsByJob, adsOf, jobReportOf } from './report.js'
 import { notAsked } from './words.js'
-import { isWorkflow, WORKFLOW_FILES, workflowFacts, workflowLines } from './workflow-status.js'
+import { isWorkflow, nodeJobsOf, WORKFLOW_FILES, workflowFacts, workflowLines } from './workflow-status.js'
 
 type Reports = Map<Token, JobReport>
 
@@ -69,12 +69,13 @@ export const askerOn = (remote: Remote): Asker => {
   }
   const reportsOf = (jobs: readonly JobRef[], ads: readonly Ad[], told: Told): Reports => {
     const found = adsByJob(ads, jobs)
+    const nodes = nodeJobsOf(ads)
     const reports: Reports = new Map()
     for (const job of jobs) {
       const { token, nativeId } = job
       const all = new Map([...(remembered.get(token) ?? []), ...(found.get(token) ?? [])])
       const report = jobReportOf(nativeId, all)
-      if (report) reports.set(token, isWorkflow(job) ? workflowReport(report, workflowFacts(told, job, ads)) : report)
+      if (report) reports.set(token, isWorkflow(job) ? workflowReport(report, workflowFacts(told, job, nodes)) : report)
     }
     return reports
   }

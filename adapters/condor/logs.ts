@@ -28,16 +28,17 @@ export const logFilesOf = (submitFile: string, nativeId: string, directory: stri
   const seen = new Set<string>()
   for (const command of ['output', 'error', 'log']) {
     for (let number = 0; number < count; number++) {
-      const expand = (text: string): string =>
-        text
-          .replaceAll(/\$\((step|cluster|clusterid)\)/gi, (_, macro: string) =>
-            String(macro.toLowerCase() === 'step' ? number : procs.cluster),
-          )
-          .replaceAll(/\$\(DOLLAR\)/gi, '$')
+      const expand = (text: string): string | undefined => {
+        const known = text.replaceAll(/\$\((step|cluster|clusterid)\)/gi, (_, macro: string) =>
+          String(macro.toLowerCase() === 'step' ? number : procs.cluster),
+        )
+        return /\$\w*\(/.test(known.replaceAll('$(DOLLAR)', '')) ? undefined : known.replaceAll('$(DOLLAR)', '$')
+      }
       const value = expand(commands.get(command) ?? '')
       const start = expand(commands.get('initialdir') ?? directory)
+      if (!value || start === undefined) continue
       const path = posix.relative(directory, posix.resolve(start, value))
-      if (value === '' || value.includes('$(') || seen.has(path) || !isInside(path)) continue
+      if (seen.has(path) || !isInside(path)) continue
       seen.add(path)
       files.push(count > 1 && command !== 'log' ? { path, part: String(number) } : { path })
     }

@@ -71,12 +71,14 @@ interface NodeTimes {
   exitCode?: number
 }
 
-/** Reads JOBSTATE_LOG. Each line: seconds since 1970, node, event, id or exit code. Of several tries the last one counts. Pure. */
+/** Reads JOBSTATE_LOG. Each line: seconds since 1970, node, event, id or exit code. Of several tries the last one counts.
+ * The text may begin within a line. Pure.
+ */
 export const parseJobstate = (text: string): ReadonlyMap<string, NodeTimes> => {
   const nodes = new Map<string, NodeTimes>()
   for (const line of text.split('\n')) {
     const [seconds, node, event, what] = line.split(' ')
-    if (seconds === undefined || !/^\d+$/.test(seconds) || node === undefined || node === 'INTERNAL') continue
+    if (seconds === undefined || !/^\d{10}$/.test(seconds) || node === undefined || node === 'INTERNAL') continue
     const at = new Date(Number(seconds) * 1000)
     const known = nodes.get(node) ?? {}
     nodes.set(node, known)

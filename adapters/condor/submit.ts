@@ -14,7 +14,8 @@ import { archiveOf, type Entry } from './archive.js'
 import { cleanUpOn } from './clean-up.js'
 import { groupsOf } from './groups.js'
 import type { InputFile } from './inputs.js'
-import { KINDS, type Prepared } from './kinds.js'
+import type { Prepared } from './kind.js'
+import { KINDS } from './kinds.js'
 import { idsOf } from './native-id.js'
 import { type Place, placeOf } from './place.js'
 import { procsIn } from './queue.js'
@@ -38,6 +39,10 @@ interface Job {
   readonly request: SubmitRequest
   readonly place: Place
   readonly prepared: Prepared
+}
+/** Its large files have gone before, its small ones are in memory. */
+interface LoadedJob extends Job {
+  readonly small: readonly (InputFile & { readonly data: Uint8Array })[]
 }
 
 export interface Submitter {
@@ -78,6 +83,8 @@ export const submitOn =
         if (batch.jobs.length === MAX_BATCH_JOBS || batch.bytes > MAX_BATCH_BYTES) await hand(batch)
       } catch (error) {
         if (!(error instanceof SchedulerError)) throw error
+        if (isOutage(error) && answers.size === 0) throw error
+        if (isOutage(error)) return answers
         answers.set(request.token, error)
       }
     }
@@ -117,11 +124,10 @@ const prepare = async (
 const handOver = async (submitter: Submitter, batch: Batch, signal: AbortSignal): Promise<Answers> => {
   const { remote, transport } = submitter
   const answers: Answers = new Map()
-  const jobs: Job[] = []
+  const jobs: LoadedJob[] = []
   for (const job of batch.jobs) {
     try {
-      await putLargeFiles(transport, job, signal)
-      jobs.push(job)
+      jobs.push(await load(transport, job, signal))
     } catch (error) {
       if (!(error instanceof SchedulerError) || isOutage(error)) throw error
       answers.set(job.request.token, error)
@@ -130,7 +136,7 @@ const handOver = async (submitter: Submitter, batch: Batch, signal: AbortSignal)
   const [first] = jobs
   if (!first) return answers
   const directory = `${first.place.relative}/${OWN_FOLDER}/batch-${batch.id}`
-  const stdin = await archiveOf(await entriesOf(jobs, directory))
+  const stdin = await archiveOf(entriesOf(jobs, directory))
   if (signal.aborted) return answers
   const procs = jobs.reduce((sum, { prepared: { submit } }) => sum + ('dag' in submit ? 1 : submit.count), 0)
   const args = [batch.root, directory, batch.id, String(TRY_SECONDS), String(procs)]
@@ -182,41 +188,39 @@ export const answersOf = (told: Told, tokens: readonly Token[]): Answers => {
   return answers
 }
 
-const putLargeFiles = async (
-  transport: Submitter['transport'],
-  { place, prepared }: Job,
-  signal: AbortSignal,
-): Promise<void> => {
+/** Throws SchedulerError `invalid_job` for a file that can no longer be read. */
+const load = async (transport: Submitter['transport'], job: Job, signal: AbortSignal): Promise<LoadedJob> => {
+  const { place, prepared } = job
   const large = prepared.files.filter(({ size }) => size > SMALL_FILE)
   // cleanUp() knows by it that the directory is ours.
-  if (large.length > 0) await transport.mkdir(posix.join(place.workdir, OWN_FOLDER))
+  if (large.length > 0) await untilAborted(signal, transport.mkdir(posix.join(place.workdir, OWN_FOLDER)), aborted)
   for (const { from, to } of large) {
     const path = posix.join(place.workdir, to)
     await untilAborted(signal, transport.mkdir(posix.dirname(path)), aborted)
     await untilAborted(signal, transport.put(from, path), aborted)
   }
-}
-
-const readSmall = async ({ from, to }: InputFile): Promise<Uint8Array> => {
-  try {
-    return await readFile(from)
-  } catch (error) {
-    throw new SchedulerError('invalid_job', `The input file ${to} cannot be read: ${String(error)}`, { cause: error })
+  const small: LoadedJob['small'][number][] = []
+  for (const file of prepared.files) {
+    if (file.size > SMALL_FILE) continue
+    const data = await readFile(file.from).catch((cause: unknown) => {
+      throw new SchedulerError('invalid_job', `The input file ${file.to} cannot be read: ${String(cause)}`, { cause })
+    })
+    small.push({ ...file, data })
   }
+  return { ...job, small }
 }
 
 /** All that the batch needs on the target; the claims last. */
-const entriesOf = async (jobs: readonly Job[], batch: string): Promise<Entry[]> => {
+const entriesOf = (jobs: readonly LoadedJob[], batch: string): Entry[] => {
   const entries: Entry[] = []
   const claims: Entry[] = []
   const write = (path: string, data: string | Uint8Array, mode = 0o600) => entries.push({ path, data, mode })
   const dags: string[] = []
-  for (const { request, place, prepared } of jobs) {
+  for (const { request, place, prepared, small } of jobs) {
     const at = (path: string) => `${place.relative}/${path}`
     entries.push({ path: at(OWN_FOLDER), folder: true, mode: 0o700 })
     for (const folder of prepared.folders) entries.push({ path: at(folder), folder: true, mode: 0o755 })
-    for (const file of prepared.files)
-      if (file.size <= SMALL_FILE) write(at(file.to), await readSmall(file), file.mode | 0o600)
+    for (const { to, data, mode } of small) write(at(to), data, mode | 0o600)
     for (const [path, text] of prepared.texts) write(at(path), text, 0o644)
     if (request.report) write(at(REPORT_FILE), curlConfig(request.report))
     if ('dag' in prepared.submit) {

@@ -1,7 +1,7 @@
 import type { JobRef } from '../../src/adapter.js'
 import { DAG_CONFIG, submitDagArguments, workflowFiles } from './dag-file.js'
 import { filesOf, type InputFile } from './inputs.js'
-import type { Kind } from './kinds.js'
+import type { Kind } from './kind.js'
 import type { CondorSpec } from './spec.js'
 import { PREVIOUS_FILE, previousText } from './take-over.js'
 import type { CondorWorkflowSpec } from './workflow-spec.js'

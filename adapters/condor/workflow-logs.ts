@@ -25,15 +25,15 @@ const matcher = (pattern: string): RegExp =>
     's',
   )
 
-/**
- * The logs of a workflow that are there: DAGMan's own, then those of each node, as a part. Where a node was tried several times under
- * names that differ, the last one.
- */
-export const workflowLogs = async (transport: Transport, workdir: string): Promise<FoundLog[]> => {
+const nodeLogs = async (transport: Transport, workdir: string): Promise<readonly Wanted[]> => {
   const text = await transport.read(posix.join(workdir, LOGS_FILE))
-  if (!text) return []
-  const nodes = JSON.parse(new TextDecoder().decode(text)) as readonly NodeLog[]
-  const wanted = [...OWN, ...nodes.map(([part, name, path]) => ({ part, name, path }))]
+  const logs = text ? (JSON.parse(new TextDecoder().decode(text)) as readonly NodeLog[]) : []
+  return logs.map(([part, name, path]) => ({ part, name, path }))
+}
+type Wanted = Pick<FoundLog, 'part' | 'name' | 'path'>
+
+/** Those that are there. Where a node was tried several times under names that differ, the last one. */
+const found = async (transport: Transport, workdir: string, wanted: readonly Wanted[]): Promise<FoundLog[]> => {
   const folders = new Map<string, ReadonlyMap<string, number>>()
   for (const folder of new Set(wanted.map(({ path }) => posix.dirname(path)))) {
     const entries = await transport.list(posix.join(workdir, folder)).catch(() => [])
@@ -42,20 +42,28 @@ export const workflowLogs = async (transport: Transport, workdir: string): Promi
   return wanted.flatMap(({ path, ...log }) => {
     const [folder, file] = [posix.dirname(path), posix.basename(path)]
     const there = folders.get(folder) ?? new Map<string, number>()
-    const found = file.includes('*') ? newest([...there.keys()].filter((name) => matcher(file).test(name))) : file
-    const size = found === undefined ? undefined : there.get(found)
-    return found === undefined || size === undefined ? [] : [{ ...log, path: posix.join(folder, found), size }]
+    const name = file.includes('*') ? newest([...there.keys()].filter((one) => matcher(file).test(one))) : file
+    const size = name === undefined ? undefined : there.get(name)
+    return name === undefined || size === undefined ? [] : [{ ...log, path: posix.join(folder, name), size }]
   })
 }
+
+/** Clusters are counted up. */
+const newest = (names: readonly string[]): string | undefined =>
+  names.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)
+
+/** The logs of a workflow that are there: DAGMan's own, then those of each node, as a part. */
+export const workflowLogs = async (transport: Transport, workdir: string): Promise<FoundLog[]> =>
+  await found(transport, workdir, [...OWN, ...(await nodeLogs(transport, workdir))])
 
 /** Where one of them is; undefined: there is none of that name. */
 export const workflowLog = async (
   transport: Transport,
   workdir: string,
   { name, part }: Pick<LogName, 'name' | 'part'>,
-): Promise<string | undefined> =>
-  (await workflowLogs(transport, workdir)).find((log) => log.name === name && log.part === part)?.path
-
-/** Clusters are counted up. */
-const newest = (names: readonly string[]): string | undefined =>
-  names.toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)
+): Promise<string | undefined> => {
+  const wanted = part === undefined ? OWN : await nodeLogs(transport, workdir)
+  const log = wanted.find((one) => one.name === name && ('part' in one ? one.part : undefined) === part)
+  if (log === undefined || !log.path.includes('*')) return log?.path
+  return (await found(transport, workdir, [log]))[0]?.path
+}

@@ -1,5 +1,5 @@
 import type { JobRef } from '../../src/adapter.js'
-import { DAG_FOLDER, JOBSTATE, NODE_STATUS } from './dag-file.js'
+import { DAG_FILE, JOBSTATE, NODE_STATUS } from './dag-file.js'
 import { procsOf } from './native-id.js'
 import { type NodeFacts, type NodeJob, nodeParts, parseJobstate, parseNodeStatus } from './node-status.js'
 import { placeOf } from './place.js'
@@ -19,20 +19,22 @@ const MAX_JOBSTATE_BYTES = 3_000_000
 export const WORKFLOW_FILES = `\
 left=${MAX_BYTES}
 part() {
-  [ "$left" -gt 0 ] || return
-  text=$(cat)
-  left=$((left - \${#text}))
+  [ "$left" -gt 0 ] && [ -n "$2" ] || return 0
+  left=$((left - \${#2}))
   say "$1"
-  printf '%s\\n' "$text"
+  printf '%s\\n' "$2"
 }
 workflow() {
-  dag=$2/${DAG_FOLDER}
   [ -e "$2/${NODE_STATUS}" ] || return 0
-  grep -E '^[][]|^ *(Type|Node|NodeStatus|StatusDetails|JobProcsQueued|JobProcsHeld) = ' "$2/${NODE_STATUS}" |
-    grep -v -e '= "";' -e ' = 0;$' -e 'Type = "DagStatus"' | head -c ${MAX_STATUS_BYTES} | part "nodes $1"
-  [ ! -e "$2/${JOBSTATE}" ] || tail -c ${MAX_JOBSTATE_BYTES} "$2/${JOBSTATE}" | part "jobstate $1"
-  [ -z "$3" ] || tail -n 400 "$dag/workflow.dag.dagman.out" 2>/dev/null |
-    sed -n '/ERROR:\\|submit error/s|^[0-9/]* [0-9:]* [. ]*||p' | tail -n 3 | cut -c 1-500 | part "errors $1"
+  part "nodes $1" "$(
+    grep -E '^[][]|^ *(Type|Node|NodeStatus|StatusDetails|JobProcsQueued|JobProcsHeld) = ' "$2/${NODE_STATUS}" |
+      grep -v -e '= "";' -e 'JobProcs[A-Za-z]* = 0;' -e 'Type = "DagStatus"' | head -c ${MAX_STATUS_BYTES}
+  )"
+  part "jobstate $1" "$(tail -c ${MAX_JOBSTATE_BYTES} "$2/${JOBSTATE}" 2>/dev/null)"
+  [ -z "$3" ] || part "errors $1" "$(
+    tail -n 400 "$2/${DAG_FILE}.dagman.out" 2>/dev/null |
+      sed -n '/ERROR:\\|submit error/s|^[0-9/]* [0-9:]* [. ]*||p' | tail -n 3 | cut -c 1-500
+  )"
 }
 `
 
@@ -45,19 +47,29 @@ export const workflowLines = (jobs: readonly JobRef[]): string =>
     .map((job) => `${job.token}\t${placeOf(job).workdir}\n`)
     .join('')
 
-/** Pure. `ads` are those of the answer; the jobs of nodes are known by their DAGManJobId and DAGNodeName. */
-export const workflowFacts = (told: Told, job: Pick<JobRef, 'token' | 'nativeId'>, ads: readonly Ad[]): NodeFacts => {
-  const cluster = procsOf(job.nativeId)?.cluster
-  const jobs = ads.flatMap((ad): NodeJob[] => {
-    if (ad.past || ad.DAGManJobId !== cluster || ad.DAGNodeName === undefined) return []
+/** The jobs of nodes, by the cluster of their DAGMan. */
+export type NodeJobs = ReadonlyMap<number, readonly NodeJob[]>
+
+/** They are known by their DAGManJobId and DAGNodeName. Pure. */
+export const nodeJobsOf = (ads: readonly Ad[]): NodeJobs => {
+  const jobs = new Map<number, NodeJob[]>()
+  for (const ad of ads) {
+    if (ad.past || ad.DAGManJobId === undefined || ad.DAGNodeName === undefined) continue
     const { state, message } = reportOf(ad)
-    return [{ node: ad.DAGNodeName, state, ...(message === undefined ? {} : { message }) }]
-  })
+    const own = jobs.get(ad.DAGManJobId) ?? []
+    jobs.set(ad.DAGManJobId, own)
+    own.push({ node: ad.DAGNodeName, state, ...(message === undefined ? {} : { message }) })
+  }
+  return jobs
+}
+
+/** What the scripts told of one workflow. Pure. */
+export const workflowFacts = (told: Told, job: Pick<JobRef, 'token' | 'nativeId'>, jobs: NodeJobs): NodeFacts => {
+  const cluster = procsOf(job.nativeId)?.cluster
+  const own = cluster === undefined ? [] : (jobs.get(cluster) ?? [])
   const section = (title: string) => sectionOf(told, `${title} ${job.token}`)
   return {
-    parts: nodeParts(parseNodeStatus(section('nodes')), parseJobstate(section('jobstate')), jobs),
-    errors: section('errors')
-      .trim()
-      .replaceAll(/\s*\n\s*/g, ' '),
+    parts: nodeParts(parseNodeStatus(section('nodes')), parseJobstate(section('jobstate')), own),
+    errors: section('errors').trim(),
   }
 }

@@ -111,7 +111,9 @@ describe.each(Object.entries(records))('%s', (_name, config) => {
       ['2', 2],
     ])
     expect(job.status).toBe('Various-Complete')
-    expect((await job.results()).map(({ path }) => path)).toEqual(expect.arrayContaining(['out.0', 'out.1', 'out.2']))
+    // It is over before they are fetched.
+    const names = async () => (await job.results()).map(({ path }) => path)
+    await expect.poll(names, MINUTE).toEqual(expect.arrayContaining(['out.0', 'out.1', 'out.2']))
   })
 
   test('a job that is held is Paused, with the reason, and goes on when it is released', async () => {

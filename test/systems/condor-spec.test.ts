@@ -11,7 +11,7 @@ import { filesOf } from '../../adapters/condor/inputs.js'
 import { REPORT_FILE } from '../../adapters/condor/report-file.js'
 import { condorSpec } from '../../adapters/condor/spec.js'
 import { describe as describeJob, type SubmitDescription, serialize } from '../../adapters/condor/submit-description.js'
-import { NASTY } from '../adapters/condor-corpus.js'
+import { NASTY } from '../adapters/condor/corpus.js'
 import { becomeAccount } from './account.js'
 
 becomeAccount(process.env.CONDOR_USER)

@@ -97,7 +97,11 @@ describe('the nodes of a workflow', () => {
   })
   test('garbage tells nothing', () => {
     expect(parseNodeStatus('oops ]\n[\n]\n')).toEqual({ nodes: [], whole: false })
-    expect(parseJobstate('x\n\n1 \n9 A\n9 A SUBMIT\n').get('A')).toEqual({})
+    expect(parseJobstate('x\n\n1 \n1795281940 A\n1795281940 A SUBMIT\n').get('A')).toEqual({})
+    // The text begins within a line.
+    expect(parseJobstate('5281940 A EXECUTE 1.0 - - 1\n1795281999 B EXECUTE 2.0 - - 1\n')).toEqual(
+      new Map([['B', { startedAt: at(1795281999) }]]),
+    )
   })
 })
 
@@ -158,6 +162,14 @@ describe('a workflow as a whole', () => {
     expect(status).toBe('ERR')
     expect(report.message).toBe('DAGMan: ERROR: a cycle exists in the dag')
     expect(states(report.parts ?? [])).toBe('A cancelled, B cancelled, C cancelled, D cancelled')
+  })
+  test('with a job that could not be submitted failed with the words of the submission', () => {
+    const text = read('failed.status').replace(/Job proc \(38[^"]*/, 'Job submit failed')
+    const parts = nodeParts(parseNodeStatus(text), new Map(), []) as JobPart[]
+    const errors = 'ERROR: on Line 8\nsubmit error: Submit:-1:Unbalanced quote\nERROR: the following job(s) failed:'
+    expect(workflowReport({ state: 'failed', exitCode: 1 }, { parts, errors }).message).toBe(
+      'The node B failed: Job submit failed: submit error: Submit:-1:Unbalanced quote.',
+    )
   })
   test('that was removed is cancelled, whatever its nodes are', () => {
     const { report, status } = whole({ state: 'cancelled' }, 'removed')

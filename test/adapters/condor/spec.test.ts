@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { z } from 'zod'
-import { condorAttributes } from '../../adapters/condor/attributes.js'
-import { COMMANDS } from '../../adapters/condor/commands.js'
-import { condorOptions, condorSpec } from '../../adapters/condor/spec.js'
+import { condorAttributes } from '../../../adapters/condor/attributes.js'
+import { COMMANDS } from '../../../adapters/condor/commands.js'
+import { condorOptions, condorSpec } from '../../../adapters/condor/spec.js'
 
 type Options = z.input<typeof condorSpec>
 const parsed = (options: unknown) => condorSpec.parse(options)
@@ -227,7 +227,7 @@ describe('setAttribute and getAttribute', () => {
 
 test('every typed option is a command of its own, and the page tells of both', () => {
   expect(new Set(Object.values(COMMANDS)).size).toBe(Object.keys(COMMANDS).length)
-  const page = readFileSync(new URL('../../docs/condor.md', import.meta.url), 'utf8')
+  const page = readFileSync(new URL('../../../docs/condor.md', import.meta.url), 'utf8')
   const [, options = '', commands = ''] = /\n## Options\n(.*)\n## From condor_submit\n(.*)$/s.exec(page) ?? []
   for (const [option, command] of Object.entries(COMMANDS)) {
     expect(options).toContain(`\`${option}\``)

@@ -7,9 +7,9 @@ import {
   literalName,
   nameProblem,
   variableWords,
-} from '../../adapters/condor/arguments.js'
-import { NASTY } from './condor-corpus.js'
-import { textOf, wordsOf } from './condor-language.js'
+} from '../../../adapters/condor/arguments.js'
+import { NASTY } from './corpus.js'
+import { textOf, wordsOf } from './language.js'
 
 /** Texts in which the characters that mean something are more frequent than chance would have it. */
 const texts = fc

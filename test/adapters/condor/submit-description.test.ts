@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import type { z } from 'zod'
-import { REPORT_FILE } from '../../adapters/condor/report-file.js'
-import { condorSpec } from '../../adapters/condor/spec.js'
-import { describe as describeJob, type JobPlace, serialize } from '../../adapters/condor/submit-description.js'
-import { SchedulerError } from '../../src/adapter.js'
-import { NASTY } from './condor-corpus.js'
-import { wordsOf } from './condor-language.js'
+import { REPORT_FILE } from '../../../adapters/condor/report-file.js'
+import { condorSpec } from '../../../adapters/condor/spec.js'
+import { describe as describeJob, type JobPlace, serialize } from '../../../adapters/condor/submit-description.js'
+import { SchedulerError } from '../../../src/adapter.js'
+import { NASTY } from './corpus.js'
+import { wordsOf } from './language.js'
 
 const PLACE: JobPlace = { token: 'tok-1', name: 'a job', directory: '/home/ada/telesto/1' }
 const described = (options: z.input<typeof condorSpec>, place: Partial<JobPlace> = {}) =>

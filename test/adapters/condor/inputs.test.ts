@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { z } from 'zod'
-import { filesOf } from '../../adapters/condor/inputs.js'
-import { condorSpec } from '../../adapters/condor/spec.js'
-import { SchedulerError } from '../../src/adapter.js'
+import { filesOf } from '../../../adapters/condor/inputs.js'
+import { condorSpec } from '../../../adapters/condor/spec.js'
+import { SchedulerError } from '../../../src/adapter.js'
 
 type Options = z.input<typeof condorSpec>
 

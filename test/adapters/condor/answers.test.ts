@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest'
+import { remnantsIn } from '../../../adapters/condor/fetch.js'
+import { placeOf } from '../../../adapters/condor/place.js'
+import { inRangeOf, procsIn, withTokens } from '../../../adapters/condor/queue.js'
+import { answersOf } from '../../../adapters/condor/submit.js'
+import { SchedulerError } from '../../../src/adapter.js'
+
+describe('what the script that submits says', () => {
+  const said = (titles: readonly (readonly [string, string])[], code = 0, stderr = '') =>
+    [...answersOf({ sections: titles.map(([title, text]) => ({ title, text })), code, stderr }, ['a', 'b', 'c'])].map(
+      ([token, answer]) => [token, answer instanceof SchedulerError ? answer.code : answer],
+    )
+
+  test('an id for each job that is in the queue, whatever else was said of it', () => {
+    expect(
+      said([
+        ['refused b', 'ERROR: no'],
+        ['procs', 'a 1 0\nb 1 1\nb 1 2\nc 2 0\n'],
+      ]),
+    ).toEqual([
+      ['a', '1.0'],
+      ['b', '1.1-2'],
+      ['c', '2.0'],
+    ])
+  })
+
+  test('a refusal is final, a lost claim no answer at all', () => {
+    expect(
+      said([
+        ['lost a', ''],
+        ['refused b', 'ERROR: no'],
+        ['procs', 'c 2 0\n'],
+      ]),
+    ).toEqual([
+      ['b', 'invalid_job'],
+      ['c', '2.0'],
+    ])
+  })
+
+  test('after an outage the fate of the others is open', () => {
+    expect(
+      said([
+        ['away', 'ERROR: Failed to connect'],
+        ['procs', 'a 1 0\n'],
+      ]),
+    ).toEqual([
+      ['a', '1.0'],
+      ['b', 'unavailable'],
+      ['c', 'unavailable'],
+    ])
+    expect(said([['procs', '']], 1, 'Failed to fetch ads')).toEqual([
+      ['a', 'unavailable'],
+      ['b', 'unavailable'],
+      ['c', 'unavailable'],
+    ])
+  })
+
+  test('what there was no time for is handed over again', () => {
+    expect(
+      said([
+        ['late', ''],
+        ['procs', 'a 1 0\n'],
+      ]),
+    ).toEqual([['a', '1.0']])
+  })
+
+  test('what nobody shows is open', () => {
+    expect(said([['procs', 'a 1 0\n']])).toEqual([
+      ['a', '1.0'],
+      ['b', 'unavailable'],
+      ['c', 'unavailable'],
+    ])
+  })
+})
+
+test('a constraint names tokens, and nothing that is none', () => {
+  expect(withTokens(['a-1', 'b_2', 'x"} || true'])).toBe('member(TelestoToken, {"a-1","b_2"})')
+})
+
+test('a range of clusters is as short for many as for one, and none for what is no id', () => {
+  expect(inRangeOf([{ nativeId: '7.0' }, { nativeId: '3.1-5' }, { nativeId: 'x' }])).toContain(
+    'ClusterId >= 3 && ClusterId <= 7',
+  )
+  expect(inRangeOf([{ nativeId: 'x' }])).toBeUndefined()
+})
+
+test('lines of procs, and nothing else', () => {
+  expect(procsIn('a 1 0\nnoise\nb 2\nc 3 4 5\nd x y\n')).toEqual([{ token: 'a', cluster: 1, proc: 0 }])
+})
+
+describe('the directory of an attempt', () => {
+  test.for([
+    ['/srv/jobs/1/', { workdir: '/srv/jobs/1', root: '/', relative: 'srv/jobs/1' }],
+    ['telesto/a b/1', { workdir: 'telesto/a b/1', root: '.', relative: 'telesto/a b/1' }],
+    ['/srv/./x/../1', { workdir: '/srv/1', root: '/', relative: 'srv/1' }],
+  ] as const)('%s', ([workdir, place]) => {
+    expect(placeOf({ workdir, token: 't' })).toEqual(place)
+  })
+
+  test.for(['', '/', '.', './', '..', '../x', 'a/../../x', '-rf', 'a\nb', 'a\tb', 'a\0b', '\ud800'])(
+    '%j is none',
+    (workdir) => {
+      expect(() => placeOf({ workdir, token: 't' })).toThrow(SchedulerError)
+    },
+  )
+
+  test.for(['', 'a b', '../t', 'a"b', 'x'.repeat(201)])('%j is no token', (token) => {
+    expect(() => placeOf({ workdir: '/srv/1', token })).toThrow(SchedulerError)
+  })
+})
+
+test('files with their sizes; a path that leads out is left out', () => {
+  expect(remnantsIn('3 a b\x000 c\nd\0x e\x005 ../f\x004 g/../../h\0')).toEqual([
+    { path: 'a b', size: 3 },
+    { path: 'c\nd', size: 0 },
+  ])
+})
