@@ -21,10 +21,10 @@ const SCRIPT = [
 ].join('; ')
 
 /** What takes its time there now and then, before it does its work and after: so a kill finds it at that, and the next server too. */
-const slow = (command: string): string => `#!/bin/sh
+const dawdling = (command: string, slow: boolean): string => `#!/bin/sh
 dawdle() {
   set -- $(od -An -N2 -tu1 /dev/urandom)
-  case $(($1 % 12)) in 0) sleep 2 ;; [1-3]) sleep "0.$(($2 % 9))" ;; esac
+  case $(($1 % ${slow ? 2 : 12})) in 0) sleep ${slow ? 3 : 2} ;; [1-3]) sleep "0.$(($2 % 9))" ;; esac
 }
 dawdle
 '${command}' "$@"
@@ -112,7 +112,7 @@ const sessionsOf = (pid: number): number[] =>
     })
 
 /** A pool of HTCondor and an SSH server before it, both of this run's own. The jobs' directories are below `root`. */
-export const startCondor = async (root: string): Promise<Target> => {
+export const startCondor = async (root: string, slow = false): Promise<Target> => {
   const pool = await startSystem('condor.sh', { CONDOR_CPUS: String(CPUS) })
   let sshd: Started | undefined
   const stop = async (): Promise<void> => {
@@ -129,7 +129,7 @@ export const startCondor = async (root: string): Promise<Target> => {
     const [, , uid, gid] = spawnSync('getent', ['passwd', username], { encoding: 'utf8' }).stdout.split(':')
     chownSync(directory, Number(uid), Number(gid))
     for (const command of [join(bin, 'condor_submit'), '/usr/bin/tar'])
-      writeFileSync(join(commands, basename(command)), slow(command), { mode: 0o755 })
+      writeFileSync(join(commands, basename(command)), dawdling(command, slow), { mode: 0o755 })
     sshd = await startSystem('sshd.sh', { SSHD_USERS: username, SSHD_PATH: `${commands}:${bin}` })
     return targetOn(sshd, bin, username, directory, stop)
   } catch (error) {

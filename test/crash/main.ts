@@ -2,7 +2,7 @@
 // compares the store with what each job wrote of itself, or with what HTCondor's history tells of it.
 //
 //     node test/crash/main.ts --kills 200 --seed 7 [--jobs 200] [--adapter local|condor] [--patience 90]
-//       [--store sqlite|postgres] [--servers 2] [--kill-store] [--kill-sshd]
+//       [--store sqlite|postgres] [--servers 2] [--kill-store] [--kill-sshd] [--slow]
 
 import { parseArgs } from 'node:util'
 import { verdict } from './oracle.ts'
@@ -24,6 +24,7 @@ const { values } = parseArgs({
     servers: { type: 'string', default: '1' },
     'kill-store': { type: 'boolean', default: false },
     'kill-sshd': { type: 'boolean', default: false },
+    slow: { type: 'boolean', default: false },
   },
 })
 const number = (name: 'kills' | 'seed' | 'jobs' | 'patience' | 'servers', otherwise?: number): number => {
@@ -31,10 +32,11 @@ const number = (name: 'kills' | 'seed' | 'jobs' | 'patience' | 'servers', otherw
   if (Number.isSafeInteger(value) && value >= 0) return value
   throw new Error(`--${name} takes a whole number, not ${values[name]}.`)
 }
-const { adapter, store, 'kill-store': killStore, 'kill-sshd': cut } = values
+const { adapter, store, 'kill-store': killStore, 'kill-sshd': cut, slow } = values
 if (adapter !== 'local' && adapter !== 'condor') throw new Error(`--adapter ${adapter}: there is "local" and "condor".`)
 if (cut && adapter !== 'condor')
   throw new Error('--kill-sshd needs --adapter condor: the jobs of this machine need no SSH.')
+if (slow && adapter !== 'condor') throw new Error('--slow needs --adapter condor.')
 if (store !== 'sqlite' && store !== 'postgres') throw new Error(`--store ${store}: there is "sqlite" and "postgres".`)
 if (killStore && store !== 'postgres') throw new Error('--kill-store needs --store postgres: SQLite is no process.')
 const [seed, servers] = [number('seed'), number('servers')]
@@ -50,6 +52,7 @@ const result = await crashRun({
   jobs,
   adapter,
   cut,
+  slow,
   store,
   servers,
   killStore,

@@ -28,6 +28,8 @@ export interface CrashOptions {
   readonly adapter?: 'local' | 'condor'
   /** The connections to it are cut as well, now and then. Where it is behind SSH only. */
   readonly cut?: boolean
+  /** What accepts jobs there takes its time, more often and longer. "condor" only. */
+  readonly slow?: boolean
   /** By default SQLite's file in the directory; "postgres" is a server of this run's own. */
   readonly store?: 'sqlite' | 'postgres'
   /** Servers that run at the same time, on one store and one directory. Default 1. */
@@ -83,7 +85,8 @@ const crashIn = async (root: string, options: CrashOptions): Promise<CrashResult
   try {
     const postgres = options.store === 'postgres' ? await startPostgres(root) : undefined
     if (postgres) started.push(postgres)
-    const target = options.adapter === 'condor' ? await startCondor(root) : localTarget(directory, join(root, 'files'))
+    const target =
+      options.adapter === 'condor' ? await startCondor(root, options.slow) : localTarget(directory, join(root, 'files'))
     started.push(target)
     const scene: Scene = {
       directory,

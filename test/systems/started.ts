@@ -26,10 +26,10 @@ export const startSystem = async (script: string, own: NodeJS.ProcessEnv = {}): 
   const tell = async (command: string): Promise<string> => (await promisify(execFile)(file, [command], { env })).stdout
   if (spawnSync(file, ['status'], { env }).status === 0)
     throw new Error(`${file} says that it runs already: stop it, or set SYSTEMS_ROOT and its port to others.`)
-  /** Nobody else would. */
+  /** Nobody else would. Other systems are told of the signal too, and then the process ends. */
   const leave = (): void => {
     spawnSync(file, ['stop'], { env })
-    process.exit(1)
+    setImmediate(() => process.exit(1))
   }
   for (const signal of SIGNALS) process.once(signal, leave)
   const stop = async (): Promise<void> => {
