@@ -1,4 +1,4 @@
-import { beforeEach, expect, it, vi } from 'vitest'
+import { beforeEach, expect, it, onTestFinished, vi } from 'vitest'
 import { startPortal } from './support.js'
 
 const count = vi.hoisted(() => ({ statements: 0 }))
@@ -60,4 +60,43 @@ it('the page of jobs costs as many statements with 10,000 jobs as with 60, whate
   const { html } = await portal.page('/jobs')
   expect(html).toContain('1–50 of 10,000+')
   expect((await portal.api('/jobs?limit=500')).json).toMatchObject({ total: 10_000, totalCapped: true })
+})
+
+it('news of a job cost a statement for each person who follows it: which jobs they see; all else is read once for all', async () => {
+  const users = Array.from({ length: 30 }, (_, index) => ({ id: `user${index}`, groups: ['hydro'] }))
+  const portal = await startPortal({ identify: (req) => users.find(({ id }) => id === req.get('x-user')) })
+  const job = await portal.nile.createJob({ name: 'run', user: 'ada', groups: ['hydro'], jobType: 'TOY', manual: true })
+  let heard = 0
+  const follow = async (as: string): Promise<void> => {
+    const ended = new AbortController()
+    onTestFinished(() => ended.abort())
+    const headers = { 'x-user': as }
+    const response = await fetch(`${portal.origin}/telesto/events?job=${job.id}`, { headers, signal: ended.signal })
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const read = async (): Promise<void> => {
+      for await (const chunk of response.body ?? []) {
+        const text = new TextDecoder().decode(chunk)
+        if (/^id: /m.test(text)) resolve()
+        if (text.includes('hx-target="#job-head"')) heard += 1
+      }
+    }
+    void read().catch(() => {})
+    await promise
+  }
+  const cost = async (): Promise<number> => {
+    heard = 0
+    const before = count.statements
+    job.description = `${job.description}.`
+    await job.save()
+    await expect.poll(() => heard).toBe(following)
+    return count.statements - before
+  }
+  let following = 2
+  for (const { id } of users.slice(0, 2)) await follow(id)
+  const ofTwo = await cost()
+  following = 30
+  for (const { id } of users.slice(2)) await follow(id)
+  const ofThirty = await cost()
+  expect(ofThirty - ofTwo).toBeLessThanOrEqual(28 + 8) // the feed may look once more
+  expect(ofThirty).toBeGreaterThanOrEqual(30)
 })
