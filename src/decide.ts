@@ -49,6 +49,9 @@ export interface Decision {
   readonly requeued?: true
 }
 
+/** Most answers change nothing: it is spread, and they make no object for what they do not say. */
+const NOTHING: Decision = {}
+
 /** A poll was answered and did not mention the job, and neither did the history. */
 export type Gap = 'gap'
 
@@ -62,7 +65,7 @@ export const decide = (job: Situation, report: JobReport | Gap, asked: number, h
   if (asked <= job.statusChangedAt) return {}
   if (report === 'gap') return lost ? {} : decideGap(job, asked, heard)
 
-  const seen = { ...(job.gapCount > 0 ? { gapCount: 0, gapSince: null } : {}), ...facts(job, report) }
+  const seen = { ...(job.gapCount > 0 ? { gapCount: 0, gapSince: null } : NOTHING), ...facts(job, report) }
   const state = overall(report)
   const status = STATUS_OF[state]
   if (status === undefined) return seen
@@ -71,7 +74,7 @@ export const decide = (job: Situation, report: JobReport | Gap, asked: number, h
     return { ...seen, ...started(job, report), ...end(job, report, status === 'COM' ? 'RES' : status, asked) }
   }
   if (status === 'SUB') {
-    return { ...seen, ...to(job, status), ...(job.statusCode === 'RUN' ? { requeued: true } : {}) }
+    return { ...seen, ...to(job, status), ...(job.statusCode === 'RUN' ? { requeued: true } : NOTHING) }
   }
   return { ...seen, ...started(job, report, status === 'PAS' ? undefined : asked), ...to(job, status) }
 }
@@ -141,7 +144,7 @@ const isLost = (job: Situation): boolean => job.statusCode === 'ERR' && job.caus
 /** A later word on a job that was given up changes its status even from Error to Error, and undoes its end. */
 const to = (job: Situation, status: StatusCode): Decision => {
   if (isLost(job)) return { status, cause: null, completionTime: null }
-  return job.statusCode === status ? {} : { status, ...(job.cause === null ? {} : { cause: null }) }
+  return job.statusCode === status ? NOTHING : { status, ...(job.cause === null ? NOTHING : { cause: null }) }
 }
 
 /** Of the whole where the scheduler has a time of it, else of its parts: the first that started, the last that ended. */
@@ -157,8 +160,8 @@ const timesOf = ({ startedAt, endedAt, parts = [] }: JobReport): { startedAt?: n
 }
 
 const started = (job: Situation, report: JobReport, otherwise?: number): Decision => {
-  const startTime = timesOf(report).startedAt ?? job.startTime ?? otherwise
-  return startTime === undefined || startTime === null || startTime === job.startTime ? {} : { startTime }
+  const startTime = report.startedAt?.getTime() ?? timesOf(report).startedAt ?? job.startTime ?? otherwise
+  return startTime === undefined || startTime === null || startTime === job.startTime ? NOTHING : { startTime }
 }
 
 const end = (job: Situation, report: JobReport, status: StatusCode, asked: number): Decision => ({
@@ -175,12 +178,12 @@ const facts = (job: Situation, report: JobReport): Decision => {
   const reason = report.message ?? null
   const exitCode = report.exitCode ?? null
   return {
-    ...(nativeState === job.nativeState ? {} : { nativeState }),
-    ...(reason === job.reason ? {} : { reason }),
-    ...(exitCode === job.exitCode ? {} : { exitCode }),
-    ...(report.progress === undefined || report.progress === job.progress ? {} : { progress: report.progress }),
+    ...(nativeState === job.nativeState ? NOTHING : { nativeState }),
+    ...(reason === job.reason ? NOTHING : { reason }),
+    ...(exitCode === job.exitCode ? NOTHING : { exitCode }),
+    ...(report.progress === undefined || report.progress === job.progress ? NOTHING : { progress: report.progress }),
     ...(report.statusMessage === undefined || report.statusMessage === job.statusMessage
-      ? {}
+      ? NOTHING
       : { statusMessage: report.statusMessage }),
   }
 }

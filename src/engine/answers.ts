@@ -44,6 +44,9 @@ const time = (value: unknown, field: string): Date | undefined => {
   return value instanceof Date && Number.isFinite(value.getTime()) ? value : garbage(`${field} is no time`)
 }
 
+/** Spread, it adds nothing: of ten thousand answers none makes an object for what it does not say. */
+const NOTHING = {}
+
 const facts = (one: Record<string, unknown>) => {
   const { cause, exitCode } = one
   if (cause !== undefined && !CAUSES.has(cause)) garbage('its cause is unknown')
@@ -53,12 +56,12 @@ const facts = (one: Record<string, unknown>) => {
   const startedAt = time(one.startedAt, 'startedAt')
   const endedAt = time(one.endedAt, 'endedAt')
   return {
-    ...(nativeState === undefined ? {} : { nativeState }),
-    ...(message === undefined ? {} : { message }),
-    ...(startedAt === undefined ? {} : { startedAt }),
-    ...(endedAt === undefined ? {} : { endedAt }),
-    ...(cause === undefined ? {} : { cause: cause as NonNullable<JobReport['cause']> }),
-    ...(exitCode === undefined ? {} : { exitCode: exitCode as number }),
+    ...(nativeState === undefined ? NOTHING : { nativeState }),
+    ...(message === undefined ? NOTHING : { message }),
+    ...(startedAt === undefined ? NOTHING : { startedAt }),
+    ...(endedAt === undefined ? NOTHING : { endedAt }),
+    ...(cause === undefined ? NOTHING : { cause: cause as NonNullable<JobReport['cause']> }),
+    ...(exitCode === undefined ? NOTHING : { exitCode: exitCode as number }),
   }
 }
 
@@ -99,10 +102,10 @@ const jobReport = (value: unknown): JobReport => {
   if (parts && new Set(parts.map(({ name }) => name)).size !== parts.length) garbage('two parts have one name')
   return {
     ...facts(one),
-    ...(one.state === undefined ? {} : { state: one.state as JobState }),
-    ...(parts ? { parts } : {}),
-    ...(progress === undefined ? {} : { progress }),
-    ...(statusMessage === undefined ? {} : { statusMessage }),
+    ...(one.state === undefined ? NOTHING : { state: one.state as JobState }),
+    ...(parts ? { parts } : NOTHING),
+    ...(progress === undefined ? NOTHING : { progress }),
+    ...(statusMessage === undefined ? NOTHING : { statusMessage }),
   }
 }
 

@@ -99,8 +99,9 @@ export class Handle {
     }
     try {
       if (!options.readOnly) this.#db.exec('PRAGMA journal_mode = WAL')
-      // FULL: what was committed survives a power cut. Both hold for this connection only.
-      this.#db.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON')
+      // FULL: what was committed survives a power cut. A log of 4000 pages (16 MB): the next poll, or report, writes many of the
+      // same again, which then go into the file once. These hold for this connection only.
+      this.#db.exec('PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA wal_autocheckpoint = 4000')
     } catch (error) {
       this.close()
       throw named(error)
