@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process'
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Job, type Logger, TelestoError } from '../../src/index.js'
 import { hunt, newCanary } from '../canary.js'
 import { temporaryDirectory } from '../fixture.js'
-import { ACCOUNT, startCondorPortal } from './condor-portal.js'
-import { given, password } from './ssh-server.js'
+import { ACCOUNT, changePassword, startCondorPortal } from './condor-portal.js'
+import { given } from './ssh-server.js'
 
 // The password of the account that submits, and the passphrase of its key, are canaries. What is planted beside them has to be found
 // wherever they are looked for.
@@ -35,10 +35,7 @@ test('The login of a pool goes in and never comes out: rows, log, pages, API, pr
   const secrets = { password: newCanary(), passphrase: newCanary(), wrong: newCanary() }
   const planted = newCanary()
   const search = hunt({ ...secrets, planted })
-  const old = password()
-  const change = (to: string): void => void execFileSync('chpasswd', { input: `${ACCOUNT()}:${to}\n` })
-  onTestFinished(() => change(old))
-  change(secrets.password)
+  changePassword(secrets.password)
   const key = await newKeyPair(secrets.passphrase)
   const logged: string[] = []
   const at =

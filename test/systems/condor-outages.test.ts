@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { ACCOUNT, type CondorPortal, startCondorPortal } from './condor-portal.js'
+import { type CondorPortal, changePassword, startCondorPortal } from './condor-portal.js'
 import { given, password } from './ssh-server.js'
 
 // Somebody pulls a plug between a portal and its pool: sshd, its account, the schedd, its queue, the words of condor_q. No job changes
@@ -210,13 +210,11 @@ test('condor_q answers garbage, of every kind', async () => {
 test('The password of the account is changed; the jobs go on when the new one is entered', async () => {
   const portal = await startCondorPortal()
   const [old, fresh] = [password(), 'Heron-4417-lagoon']
-  const change = (to: string): void => void execFileSync('chpasswd', { input: `${ACCOUNT()}:${to}\n` })
-  onTestFinished(() => change(old))
   await portal.connect({ password: old })
   const jobs = await startJobs(portal)
   await outage(portal, 'blocked', /^127\.0\.0\.1:\d+ .*(password|login|refused)/i, {
     pull: () => {
-      change(fresh)
+      changePassword(fresh)
       portal.sshd.drop()
     },
     meanwhile: jobs.end,

@@ -1,5 +1,5 @@
 // A whole portal whose jobs run on the pool of condor.sh, behind an sshd of its own that comes before it.
-import { spawnSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
@@ -8,12 +8,19 @@ import { condor } from '../../adapters/condor.js'
 import type { Job, Logger, SchedulerRecord } from '../../src/index.js'
 import { newKey } from '../../src/key-ring.js'
 import { startPortal } from '../web/support.js'
-import { given, removeSshd, startSshd } from './ssh-server.js'
+import { given, password, removeSshd, startSshd } from './ssh-server.js'
 
 export type CondorPortal = Awaited<ReturnType<typeof startCondorPortal>>
 
 /** The account of the pool: it logs in, and its jobs are HTCondor's. */
 export const ACCOUNT = (): string => given('CONDOR_USER')
+/** Until the test is over. */
+export const changePassword = (to: string): void => {
+  const change = (password: string): void =>
+    void execFileSync('chpasswd', { input: `${ACCOUNT()}:${password}\n`, stdio: ['pipe', 'ignore', 'inherit'] })
+  onTestFinished(() => change(password()))
+  change(to)
+}
 
 /** `settings` are lines of sshd_config. */
 export const startCondorPortal = async ({
