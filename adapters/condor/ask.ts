@@ -91,8 +91,10 @@ export const askerOn = (remote: Remote): Asker => {
       if (told.code !== 0) throw notAsked('condor_q', told.stderr)
       return reportsOf(jobs, adsOf(sectionOf(told, 'queue'), false), told)
     },
-    history: async (jobs, signal) => {
+    history: async (asked, signal) => {
       const reports: Reports = new Map()
+      // All of the history is read for a job that is not in it: none for what cannot be there.
+      const jobs = asked.filter(({ nativeId }) => procsOf(nativeId))
       for (let start = 0; start < jobs.length; start += AT_ONCE) {
         const chunk = jobs.slice(start, start + AT_ONCE)
         const constraint = withTokens(chunk.map(({ token }) => token))
