@@ -97,8 +97,10 @@ export const askerOn = (remote: Remote): Asker => {
       )
       return reports
     },
-    history: async (jobs, signal) => {
+    history: async (asked, signal) => {
       const reports: Reports = new Map()
+      // All of the history is read for a job that is not in it: none for what cannot be there.
+      const jobs = asked.filter(({ nativeId }) => procsOf(nativeId))
       for (let start = 0; start < jobs.length; start += AT_ONCE) {
         const chunk = jobs.slice(start, start + AT_ONCE)
         const constraint = withTokens(chunk.map(({ token }) => token))
