@@ -73,6 +73,9 @@ const kill = (channel: ClientChannel): void => {
   }
   if (outgoing.state === 'open' || outgoing.state === 'eof') _client._protocol.signal(outgoing.id, 'KILL')
   channel.close()
+  // ssh2 says that a channel is closed only when all that came of it was read: one that was opened too late has no reader.
+  channel.resume()
+  channel.stderr.resume()
 }
 
 const answer = (

@@ -157,6 +157,21 @@ test('a call that waits for a channel can be aborted, and the others go on', asy
   await ssh.close()
 })
 
+test('calls that are aborted while their channel is being opened take no channel from the others', async () => {
+  for (let call = 0; call < 60; call++) {
+    const controller = new AbortController()
+    const running = transport.exec(['cat'], { stdin: 'x'.repeat(1000), signal: controller.signal })
+    const ended = running.catch(() => 'aborted')
+    // From before the request for the channel to after its answer.
+    for (const until = performance.now() + (call % 30) / 10; performance.now() < until; )
+      await new Promise((settle) => setImmediate(settle))
+    controller.abort()
+    await ended
+  }
+  const many = Array.from({ length: 16 }, () => transport.exec(['true'], { timeoutMs: 20_000 }))
+  expect((await Promise.all(many)).map(({ code }) => code)).toEqual(Array(16).fill(0))
+})
+
 test('a connection that nobody uses is closed, and opened again when it is needed', async () => {
   await server(async (own) => {
     const ssh = sshTransport(own.target, { idleSeconds: 0.3 })
