@@ -140,7 +140,8 @@ export const localHarness = async (): Promise<Harness> => {
 /** Over SSH, through a way that may be cut or hang; the directories are relative to the home of the login. */
 export const sshHarness = async (): Promise<Harness> => {
   const way = await openWay()
-  const { transport, link } = bent(sshTransport(sshTarget(way.port)))
+  // What was cut is there again as soon as it is healed: nobody waits to connect.
+  const { transport, link } = bent(sshTransport(sshTarget(way.port), { reopenSeconds: 0 }))
   const home = given('HOME')
   const folder = mkdtempSync(join(home, NASTY)).slice(home.length + 1)
   const heal = async () => {
