@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { connect, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { vi } from 'vitest'
 import type { Harness, Link } from '../../adapters/testing.js'
 import { type ExecOptions, type ExecResult, SchedulerError, type Transport } from '../../src/adapter.js'
 import { localTransport } from '../../src/transport/local.js'
@@ -144,9 +145,11 @@ export const sshHarness = async (): Promise<Harness> => {
   const { transport, link } = bent(sshTransport(sshTarget(way.port), { reopenSeconds: 0 }))
   const home = given('HOME')
   const folder = mkdtempSync(join(home, NASTY)).slice(home.length + 1)
+  // All is well again only when the connection that hung is known to be gone.
   const heal = async () => {
     way.restore()
     await link.heal()
+    await vi.waitFor(async () => await transport.exec(['true']), { timeout: 10_000, interval: 100 })
   }
   return harnessOf(
     transport,
