@@ -4,27 +4,13 @@ import type { JobPart, JobReport, JobState } from '../src/adapter.js'
 import { type Decision, decide, type Gap, LOST_AFTER_MS, LOST_AFTER_POLLS, type Situation } from '../src/decide.js'
 import { isSettled, type StatusCode } from '../src/status.js'
 import { CODES } from './fixture.js'
+import { situation as fresh } from './situation.js'
 
 const CHANGED = 1_000_000
 const ASKED = CHANGED + 5000
 
-const situation = (statusCode: StatusCode, more: Partial<Situation> = {}): Situation => ({
-  statusCode,
-  statusClass: null,
-  statusChangedAt: CHANGED,
-  startTime: null,
-  cause: null,
-  nativeState: null,
-  reason: null,
-  exitCode: null,
-  progress: null,
-  statusMessage: null,
-  orderName: null,
-  orderTries: 0,
-  gapCount: 0,
-  gapSince: null,
-  ...more,
-})
+const situation = (statusCode: StatusCode, more: Partial<Situation> = {}): Situation =>
+  fresh(statusCode, { statusChangedAt: CHANGED, ...more })
 const lost = (more: Partial<Situation> = {}): Situation =>
   situation('ERR', { cause: 'lost', reason: 'no record', gapCount: 3, gapSince: 0, ...more })
 const parts = (...states: JobState[]): readonly JobPart[] =>

@@ -6,7 +6,7 @@ import type { NewEvent } from '../store/events.js'
 import { type AttemptChange, type Change, changeAll, type JobChange } from '../store/transition.js'
 import type { Lease } from './lease.js'
 import { storeParts } from './parts.js'
-import { type Polled, type Tracked, trackedAttempt, trackedAttempts } from './tracked.js'
+import { type Polled, type Tracked, trackedAttempts } from './tracked.js'
 
 /** One answer about one job, with when it was asked. */
 export interface Observation<J extends Polled = Polled> {
@@ -92,8 +92,13 @@ const applyAll = async (tx: Transaction, all: readonly Observation<Tracked>[], n
       else lost.push(one)
     }
   }
+  if (lost.length === 0) return outcomes
+  const current = await trackedAttempts(
+    tx,
+    lost.map(({ one }) => one.job.attemptId),
+  )
   for (const { one } of lost) {
-    const job = await trackedAttempt(tx, one.job.attemptId)
+    const job = current.get(one.job.attemptId)
     const planned = job && (await plan(tx, { ...one, job }, now))
     // Inside this transaction nobody can win a second time.
     if (planned && (await changeTogether(tx, [planned], now)).has(planned)) outcomes.push(planned.outcome)

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import type { JobPart, JobReport, JobState } from '../../src/adapter.js'
-import { decide, type Situation } from '../../src/decide.js'
+import { decide } from '../../src/decide.js'
 import { mergeParts } from '../../src/engine/parts.js'
 import { report } from '../../src/reports.js'
 import { readParts } from '../../src/store/history.js'
+import { situation } from '../situation.js'
 import { portal } from './portal.js'
 
 const STATES = ['queued', 'held', 'running', 'suspended', 'succeeded', 'failed', 'cancelled', 'unknown'] as const
@@ -18,22 +19,7 @@ const ALONE: Record<JobState, string | undefined> = {
   cancelled: 'ABT',
   unknown: undefined,
 }
-const fresh: Situation = {
-  statusCode: 'PEN',
-  statusClass: null,
-  statusChangedAt: 0,
-  startTime: null,
-  cause: null,
-  nativeState: null,
-  reason: null,
-  exitCode: null,
-  progress: null,
-  statusMessage: null,
-  orderName: null,
-  orderTries: 0,
-  gapCount: 0,
-  gapSince: null,
-}
+const fresh = situation('PEN')
 const partsOf = (states: readonly JobState[]): JobPart[] => states.map((state, index) => ({ name: `p${index}`, state }))
 
 /** Every set of states that parts can be in at once. */

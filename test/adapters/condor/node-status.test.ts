@@ -8,7 +8,8 @@ import {
   workflowReport,
 } from '../../../adapters/condor/node-status.js'
 import type { JobPart, JobReport } from '../../../src/adapter.js'
-import { decide, type Situation } from '../../../src/decide.js'
+import { decide } from '../../../src/decide.js'
+import { situation } from '../../situation.js'
 
 // What DAGMan 23.9 wrote of real workflows.
 const read = (file: string): string => readFileSync(new URL(`recorded/${file}`, import.meta.url), 'utf8')
@@ -105,22 +106,7 @@ describe('the nodes of a workflow', () => {
   })
 })
 
-const fresh: Situation = {
-  statusCode: 'SUB',
-  statusClass: null,
-  statusChangedAt: 0,
-  startTime: null,
-  cause: null,
-  nativeState: null,
-  reason: null,
-  exitCode: null,
-  progress: null,
-  statusMessage: null,
-  orderName: null,
-  orderTries: 0,
-  gapCount: 0,
-  gapSince: null,
-}
+const fresh = situation('SUB')
 const whole = (dagman: JobReport, name: string, jobs: readonly NodeJob[] = [], errors = '') => {
   const report = workflowReport(dagman, { parts: partsOf(name, jobs), errors })
   return { report, status: decide(fresh, report, 1).status }

@@ -224,7 +224,7 @@ describe('folders and files', () => {
 })
 
 describe('what goes to the machine that runs the job', () => {
-  const remoteInputFiles = ['model.sh', 'nile.csv', '/work/app/basins.csv']
+  const remoteInputFiles = ['model.sh', 'nile.csv', '/srv/app/basins.csv']
   test('is all remote input files but the executable', () => {
     const all = commands({ executable: 'model.sh', remoteInputFiles })
     expect(all.transfer_input_files).toBe('nile.csv, basins.csv')
