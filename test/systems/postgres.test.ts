@@ -228,9 +228,10 @@ test('progress is stored while others write, and waits neither for them nor for 
     { progress: 0.5, description: 'mine' },
     { progress: 0.5, description: '' },
   ])
-  expect(await look(directory, "SELECT job_id AS job FROM telesto_events WHERE kind = 'progress' ORDER BY id")).toEqual(
-    [ids[0], ids[2], ids[1]].map((job) => ({ job })),
-  )
+  // Of the two that were told together either may be written first.
+  const told = await look(directory, "SELECT job_id AS job FROM telesto_events WHERE kind = 'progress' ORDER BY id")
+  expect(told.slice(0, 2)).toEqual(expect.arrayContaining([{ job: ids[0] }, { job: ids[2] }]))
+  expect(told.slice(2)).toEqual([{ job: ids[1] }])
 })
 
 test('a connection that is lost in a transaction: nothing is committed, and the next write and read work', async () => {
