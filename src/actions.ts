@@ -4,7 +4,7 @@ import { attemptDirectory, defaultWorkspace } from './directories.js'
 import { TelestoError } from './errors.js'
 import { newToken } from './report-token.js'
 import { isActive, type StatusCode, statusText } from './status.js'
-import { nowIn, type Transaction } from './store/database.js'
+import type { Transaction } from './store/database.js'
 import { insertEvents, type NewEvent } from './store/events.js'
 import { insertRows } from './store/insert.js'
 import type { JobRow } from './store/jobs.js'
@@ -168,13 +168,13 @@ const split = <T>(all: readonly T[], holds: (one: T) => boolean): readonly [read
 
 export const execute: JobAction = async (core, tx, rows, asked) => {
   demand(rows, 'execute')
-  await start(core, tx, rows, await nowIn(core.database, tx), {}, asked)
+  await start(core, tx, rows, await tx.now(), {}, asked)
 }
 
 /** Before hand-over: Aborted at once. After it: an order, which is repeated until the scheduler itself says that it ended. */
-export const stop: JobAction = async (core, tx, rows, asked) => {
+export const stop: JobAction = async (_core, tx, rows, asked) => {
   demand(rows, 'stop')
-  const now = await nowIn(core.database, tx)
+  const now = await tx.now()
   const event = orderEvent('cancel', asked)
   const ended = { attempt: { ended: 1 }, ...who(asked) } as const
   const aborted = { status: 'ABT', completionTime: now } as const
@@ -193,23 +193,22 @@ const orders = (orderName: OrderName, now: number): AttemptChange => ({
   orderError: null,
 })
 
-export const pause: JobAction = async (core, tx, rows, asked) => {
+export const pause: JobAction = async (_core, tx, rows, asked) => {
   demand(rows, 'pause')
-  await holdOrRelease(core, tx, rows, 'hold', 'PAS', asked)
+  await holdOrRelease(tx, rows, 'hold', 'PAS', asked)
 }
-export const resume: JobAction = async (core, tx, rows, asked) => {
+export const resume: JobAction = async (_core, tx, rows, asked) => {
   demand(rows, 'resume')
-  await holdOrRelease(core, tx, rows, 'release', 'RUN', asked)
+  await holdOrRelease(tx, rows, 'release', 'RUN', asked)
 }
 const holdOrRelease = async (
-  core: Core,
   tx: Transaction,
   rows: readonly JobRow[],
   order: 'hold' | 'release',
   status: StatusCode,
   asked: Asked,
 ): Promise<void> => {
-  const now = await nowIn(core.database, tx)
+  const now = await tx.now()
   const event = orderEvent(order, asked)
   const [owned, scheduled] = split(rows, (row) => row.needsScheduler === 0)
   const [starting, going] = split(owned, (row) => status === 'RUN' && row.startTime === null)
@@ -221,7 +220,7 @@ const holdOrRelease = async (
 /** New attempts; the old ones keep their history, and are cancelled first unless their scheduler said that they ended. */
 export const resubmit: JobAction = async (core, tx, rows, asked) => {
   demand(rows, 'resubmit')
-  const now = await nowIn(core.database, tx)
+  const now = await tx.now()
   await retire(tx, rows, now)
   const afresh: JobChange = {
     status: 'PEN',
@@ -253,9 +252,9 @@ const retire = async (tx: Transaction, rows: readonly JobRow[], now: number): Pr
 }
 
 /** Results are collected again, from the first try. */
-export const collectAgain: JobAction = async (core, tx, rows, asked) => {
+export const collectAgain: JobAction = async (_core, tx, rows, asked) => {
   demand(rows, 'collect')
-  const now = await nowIn(core.database, tx)
+  const now = await tx.now()
   const event = orderEvent('collect', asked)
   const [various, failed] = split(rows, (row) => row.statusCode === 'VCP')
   const attempt = { collectDueAt: now, collectTries: 0, collectError: null }
@@ -277,7 +276,7 @@ export const remove =
     const these = rows.map(({ id }) => id).join(', ')
     const running = rows.filter((row) => isActive(row) && !stopping(row))
     await stop(core, tx, running, asked)
-    const now = await nowIn(core.database, tx)
+    const now = await tx.now()
     await tx.run(
       `UPDATE telesto_jobs SET deleted_at = $1, status_version = status_version + 1 WHERE id IN (${these})`,
       [now],

@@ -11,7 +11,7 @@ import { checkOptions } from './options.js'
 import { checkParents, checkPlaces, visibleParents } from './parents.js'
 import { JobQuery, type Order } from './query.js'
 import type { Transaction } from './store/database.js'
-import { insertJobs, type NewJob, readJobs } from './store/jobs.js'
+import { insertJobs, type NewJob, type WholeJob } from './store/jobs.js'
 import { readScheduler, readSetting } from './store/schedulers.js'
 import { checkWait, type WaitOptions } from './waiting/wait.js'
 import { jobsAsCompleted, type Waited, type WaitedFor, type WaitManyOptions, waitForJobs } from './waiting/wait-many.js'
@@ -141,15 +141,15 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[], T ext
     for (const [index, options] of list.entries())
       jobs.push(await at(index, async () => await this.#check(options, chosen)))
     checkPlaces(jobs)
-    const work = async (tx: Transaction): Promise<number[]> => {
+    const work = async (tx: Transaction): Promise<WholeJob[]> => {
       const named = jobs.flatMap(({ parents }) => parents)
       const visible = await visibleParents(this.#core, this.#viewer, tx, this.app, named)
       for (const [index, job] of jobs.entries()) await at(index, async () => checkParents(job, visible))
-      return await insertJobs(database, tx, jobs, this.#viewer)
+      return await insertJobs(tx, jobs, this.#viewer)
     }
-    const ids = await database.write(work, { alone: jobs.length > 1 })
+    const stored = await database.write(work, { alone: jobs.length > 1 })
     this.#core.committed()
-    return (await readJobs(database, ids)).map((whole) => new Job(this.#core, this.#viewer, whole))
+    return stored.map((whole) => new Job(this.#core, this.#viewer, whole))
   }
 
   async #check(options: GivenOptions, chosen = this.#schedulers()): Promise<NewJob> {

@@ -15,7 +15,7 @@ import { checkNewParents, checkParents, visibleParents } from './parents.js'
 import { listResults, type ResultFile, resultPath } from './results.js'
 import { hasFailed } from './status.js'
 import { insertAudit } from './store/audit.js'
-import { nowIn, type Transaction } from './store/database.js'
+import type { Transaction } from './store/database.js'
 import { insertEvents } from './store/events.js'
 import {
   type AttemptHistory,
@@ -63,16 +63,17 @@ export class Job extends JobPicture {
     const pending = this.pendingChanges()
     if (this.unsaved) {
       const job = { ...this.unsaved, ...pending } as NewJob & typeof pending
-      const [id] = await this.core.database.write(async (tx) => {
+      const id = await this.core.database.write(async (tx) => {
         checkParents(job, await visibleParents(this.core, this.viewer, tx, job.app, job.parents))
-        const ids = await insertJobs(this.core.database, tx, [job], this.viewer)
+        const [stored] = await insertJobs(tx, [job], this.viewer)
+        const { id } = (stored as WholeJob).row
         const { statusMessage, progress } = pending
         if (statusMessage !== undefined || progress !== undefined)
-          await updateFields(tx, [ids[0] as number], { statusMessage, progress })
-        return ids
+          await updateFields(tx, [id], { statusMessage, progress })
+        return id
       })
       this.unsaved = undefined
-      await this.#take(id as number)
+      await this.#take(id)
     } else if (Object.keys(pending).length > 0) {
       this.#demand('edit')
       await this.core.database.write(async (tx) => {
@@ -80,7 +81,7 @@ export class Job extends JobPicture {
         if (pending.spec !== undefined) refuseExecuted(row)
         if (pending.parents) await checkNewParents(this.core, this.viewer, tx, row, pending.parents as number[])
         await updateFields(tx, [row.id], pending)
-        const now = await nowIn(this.core.database, tx)
+        const now = await tx.now()
         const fields = Object.keys(pending)
         const event = { kind: 'edited' as const, app: row.app, jobId: row.id, data: { fields, ...this.#by() } }
         await insertEvents(tx, now, [event])
@@ -284,7 +285,7 @@ export class Job extends JobPicture {
     await database.write(async (tx) => {
       const row = await this.#current(tx)
       await work(tx, row)
-      if (this.viewer) await insertAudit(tx, await nowIn(database, tx), this.viewer, action, [row])
+      if (this.viewer) await insertAudit(tx, await tx.now(), this.viewer, action, [row])
     })
     this.core.committed()
   }

@@ -8,7 +8,7 @@ import { storeToldParts, type ToldPart } from './engine/parts.js'
 import { TelestoError } from './errors.js'
 import { line, prose } from './options.js'
 import { hasStarted, isSettled, type StatusCode, statusCodeOf, statusText } from './status.js'
-import { nowIn, type Transaction } from './store/database.js'
+import type { Transaction } from './store/database.js'
 import { insertEvents } from './store/events.js'
 import { type JobRow, readJobRow } from './store/jobs.js'
 import { change, type JobChange } from './store/transition.js'
@@ -40,7 +40,7 @@ const refuseEnded = (row: JobRow, field: string): void => {
 /** The job with an attempt, to which status and parts belong: telling either starts it. */
 const started = async (core: Core, tx: Transaction, row: JobRow, asked: Asked): Promise<JobRow> => {
   if (row.attemptId !== null) return row
-  await start(core, tx, [row], await nowIn(core.database, tx), {}, asked)
+  await start(core, tx, [row], await tx.now(), {}, asked)
   return (await readJobRow(tx, row.id)) as JobRow
 }
 
@@ -58,10 +58,10 @@ export const setStatus = async (
   asked: Asked,
 ): Promise<void> => {
   const code = statusCodeOf(text)
-  if (before.needsScheduler === 1) return await setLabel(core, tx, before, code, text, news, asked)
+  if (before.needsScheduler === 1) return await setLabel(tx, before, code, text, news, asked)
   refuseEnded(before, 'status')
   const row = await started(core, tx, before, asked)
-  const now = await nowIn(core.database, tx)
+  const now = await tx.now()
   const status = code === 'COM' && row.processResults !== null ? 'RES' : (code ?? 'OTH')
   const statusClass = code === undefined ? (core.customStatuses.get(text) ?? null) : null
   const customStatus = code === undefined ? text : null
@@ -93,7 +93,6 @@ export const tellNews = async (
 }
 
 const setLabel = async (
-  core: Core,
   tx: Transaction,
   row: JobRow,
   code: StatusCode | undefined,
@@ -110,7 +109,7 @@ const setLabel = async (
   }
   const about = { app: row.app, jobId: row.id, attempt: row.attemptNumber }
   const event = { kind: 'label' as const, ...about, data: { label, ...who(asked) } }
-  const now = await nowIn(core.database, tx)
+  const now = await tx.now()
   await apply(tx, [row], now, { job: { ...news, customStatus: label } }, () => [event])
 }
 
@@ -132,7 +131,7 @@ export const setParts = async (
   }
   refuseEnded(before, 'parts')
   const row = await started(core, tx, before, asked)
-  await tellParts(tx, row, parts, await nowIn(core.database, tx), 'parts')
+  await tellParts(tx, row, parts, await tx.now(), 'parts')
   if (!deriveStatus) return
   const { partStates } = (await readJobRow(tx, row.id)) as JobRow
   const status = statusOfParts(new Set(Object.keys(JSON.parse(partStates ?? '{}')) as JobState[]))

@@ -7,7 +7,7 @@ import { type Condition, condition, type JobFilter } from './filters.js'
 import { Job, updateFields } from './job.js'
 import { check, FIELDS, toJson } from './options.js'
 import { insertAudit } from './store/audit.js'
-import { nowIn, type Transaction } from './store/database.js'
+import type { Transaction } from './store/database.js'
 import { insertEvents } from './store/events.js'
 import { type JobRow, readJobs, type WholeJob } from './store/jobs.js'
 import { findJobIds, findJobs, ORDER_COLUMNS, type OrderField, type Page } from './store/list.js'
@@ -160,7 +160,7 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
       )
       const data = { fields, ...this.#by }
       const events = rows.map(({ id, app }) => ({ kind: 'edited' as const, app, jobId: id, data }))
-      await insertEvents(tx, await nowIn(this.#core.database, tx), events)
+      await insertEvents(tx, await tx.now(), events)
     })
   }
 
@@ -211,7 +211,7 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
         this.#demand(action, chosen)
         const rows = chosen.map(({ row }) => row)
         await carryOut(this.#core, tx, rows, this.#by)
-        if (this.#viewer) await insertAudit(tx, await nowIn(database, tx), this.#viewer, action, rows)
+        if (this.#viewer) await insertAudit(tx, await tx.now(), this.#viewer, action, rows)
         count += rows.length
       }
       await finish(tx)

@@ -5,7 +5,7 @@ import { TelestoError } from './errors.js'
 import { check, FIELDS, line } from './options.js'
 import { setStatus, tellNews, tellParts } from './own-status.js'
 import { isSettled, statusCodeOf } from './status.js'
-import { nowIn, type Transaction } from './store/database.js'
+import type { Transaction } from './store/database.js'
 import { insertEvents } from './store/events.js'
 import { countParts } from './store/history.js'
 import { type JobRow, readJobRow } from './store/jobs.js'
@@ -74,7 +74,7 @@ const newsOf = ({ message, progress }: Body): News => ({
 
 const apply = async (core: Core, tx: Transaction, row: JobRow, news: Body): Promise<ReportAnswer> => {
   const fields = newsOf(news)
-  const now = await nowIn(core.database, tx)
+  const now = await tx.now()
   const nodesApplied = news.nodes === undefined ? undefined : await applyNodes(tx, row, news.nodes, now)
   const answer = nodesApplied === undefined ? {} : { nodesApplied }
   const code = news.status === undefined ? undefined : statusCodeOf(news.status)

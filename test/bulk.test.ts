@@ -20,6 +20,10 @@ const counting = (core: Core) => {
           counts.statements++
           return tx.run(sql, params)
         },
+        now: () => {
+          counts.statements++
+          return tx.now()
+        },
       }
       return work(counted)
     }, options)

@@ -1,7 +1,7 @@
 import type { JobReport } from '../adapter.js'
 import type { Core } from '../core.js'
 import { type Decision, decide, FINAL_STATES, type Gap, HELD_STATES, statesOf } from '../decide.js'
-import { nowIn, type Transaction } from '../store/database.js'
+import type { Transaction } from '../store/database.js'
 import type { NewEvent } from '../store/events.js'
 import { type AttemptChange, type Change, changeAll, type JobChange } from '../store/transition.js'
 import type { Lease } from './lease.js'
@@ -49,7 +49,7 @@ export const applyObservations = async (
     })
     const applied = await core.database.write(async (tx) => {
       const counted = whole.every(mentioned) || (await lease.holds(tx)) ? whole : whole.filter(mentioned)
-      return await applyAll(tx, counted, await nowIn(core.database, tx))
+      return await applyAll(tx, counted, await tx.now())
     })
     outcomes.push(...applied)
   }

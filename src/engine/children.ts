@@ -1,7 +1,7 @@
 import type { Core } from '../core.js'
 import type { OnParentFailure } from '../job-options.js'
 import { completeSql, settledSql } from '../status.js'
-import { nowIn, type Transaction } from '../store/database.js'
+import type { Transaction } from '../store/database.js'
 import { insertEvents } from '../store/events.js'
 import { changeAll, type JobVersion } from '../store/transition.js'
 
@@ -47,7 +47,7 @@ export const releaseChildren = async (core: Core, signal: AbortSignal): Promise<
   try {
     while (!signal.aborted) {
       if (await someFreed(core.database, parents)) {
-        const aborted = await core.database.write(async (tx) => await release(core, tx, parents))
+        const aborted = await core.database.write(async (tx) => await release(tx, parents))
         // Their children come next: of a long chain not all links are looked at for each of them.
         parents = aborted.length > 0 ? aborted.join(', ') : ENDED
       } else if (parents !== ENDED) parents = ENDED
@@ -59,7 +59,7 @@ export const releaseChildren = async (core: Core, signal: AbortSignal): Promise<
 }
 
 /** One batch. Answers the jobs that it aborted. */
-const release = async (core: Core, tx: Transaction, parents: string): Promise<readonly number[]> => {
+const release = async (tx: Transaction, parents: string): Promise<readonly number[]> => {
   const freed = await tx.all<Freed>(
     `SELECT j.id AS id, j.app AS app, j.attempt_id AS "attemptId", a.number AS "attemptNumber", j.status_code AS "statusCode",
        j.custom_status AS "customStatus", j.status_class AS "statusClass", j.status_version AS "statusVersion", j.deleted_at AS "deletedAt", j.on_parent_failure AS "onParentFailure",
@@ -68,7 +68,7 @@ const release = async (core: Core, tx: Transaction, parents: string): Promise<re
      ${freedFrom(parents)} LIMIT ${BATCH}`,
   )
   if (freed.length === 0) return []
-  const now = await nowIn(core.database, tx)
+  const now = await tx.now()
   const failed = await failedParents(
     tx,
     freed.filter(({ next, onParentFailure }) => next === null && onParentFailure === 'abort'),

@@ -4,7 +4,7 @@ import { type Scheduler, SchedulerError } from '../adapter.js'
 import type { Core } from '../core.js'
 import { isInside } from '../directories.js'
 import { toJson } from '../options.js'
-import { nowIn, type Transaction } from '../store/database.js'
+import type { Transaction } from '../store/database.js'
 import { readJob, type WholeJob } from '../store/jobs.js'
 import { readScheduler } from '../store/schedulers.js'
 import { change, changeAttempt } from '../store/transition.js'
@@ -128,7 +128,7 @@ const complete = async (
   commit: Processed['commit'],
 ): Promise<void> => {
   await core.database.write(async (tx) => {
-    const now = await nowIn(core.database, tx)
+    const now = await tx.now()
     const settled = job.statusCode === 'RES' ? { status: 'COM' as const, completionTime: now, reason: null } : {}
     const done = await change(tx, job, now, {
       job: settled,
@@ -153,7 +153,7 @@ const failedOnce = async (core: Core, job: Tracked, message: string, final: bool
     return await postpone(core, job, change, backoff(tries, FIRST_PAUSE_MS, Number.POSITIVE_INFINITY))
   }
   await core.database.write(async (tx) => {
-    const now = await nowIn(core.database, tx)
+    const now = await tx.now()
     const status = job.statusCode === 'RES' ? { status: 'ERR' as const, completionTime: now } : {}
     await change(tx, job, now, {
       job: { ...status, cause: 'results', reason: error },
@@ -170,7 +170,7 @@ const postpone = async (
   pauseMs: number,
 ): Promise<void> => {
   await core.database.write(async (tx) => {
-    const now = await nowIn(core.database, tx)
+    const now = await tx.now()
     await change(tx, job, now, { attempt: { ...wanted, collectDueAt: now + pauseMs } })
   })
   core.committed()

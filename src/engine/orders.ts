@@ -2,7 +2,7 @@ import type { Answer, JobRef, Logger, Scheduler } from '../adapter.js'
 import { SchedulerError } from '../adapter.js'
 import { UNCERTAIN } from '../allowed.js'
 import type { Core } from '../core.js'
-import { nowIn, type Transaction } from '../store/database.js'
+import type { Transaction } from '../store/database.js'
 import { insertEvents } from '../store/events.js'
 import { readScheduler, type SchedulerRow } from '../store/schedulers.js'
 import { change, changeAttempt } from '../store/transition.js'
@@ -41,9 +41,7 @@ export const carryOutOrders = async (core: Core, recordId: number, signal: Abort
       throw error
     }
     lease.end()
-    await core.database.write(
-      async (tx) => await failed(core, tx, leased.record, 'orders', await nowIn(core.database, tx), error),
-    )
+    await core.database.write(async (tx) => await failed(core, tx, leased.record, 'orders', await tx.now(), error))
     core.committed()
   }
 }
@@ -63,7 +61,7 @@ const turn = async (core: Core, record: SchedulerRow, lease: Lease): Promise<voi
   if (plan.submit.length > 0) await submit(core, record, scheduler, lease, plan.submit)
   lease.end()
   await core.database.write(async (tx) => {
-    const now = await nowIn(core.database, tx)
+    const now = await tx.now()
     await answered(core, tx, record, 'orders', now, now)
   })
 }
@@ -78,7 +76,7 @@ interface Work {
 
 const commit = async (work: Work, changes: (tx: Transaction, now: number) => Promise<void>): Promise<void> => {
   const { database } = work.core
-  await database.write(async (tx) => await changes(tx, await nowIn(database, tx)))
+  await database.write(async (tx) => await changes(tx, await tx.now()))
   work.core.committed()
 }
 

@@ -1,7 +1,7 @@
 import type { JobReport, Scheduler } from '../adapter.js'
 import { SchedulerError } from '../adapter.js'
 import type { Core } from '../core.js'
-import { nowIn, type Transaction } from '../store/database.js'
+import type { Transaction } from '../store/database.js'
 import type { SchedulerRow } from '../store/schedulers.js'
 import { checkedReports } from './answers.js'
 import { applyObservations, type Observation } from './apply.js'
@@ -128,7 +128,7 @@ const settle = async (
   lease.end()
   if (answer.error) core.connections.drop(record.id)
   await core.database.write(async (tx) => {
-    const now = await nowIn(core.database, tx)
+    const now = await tx.now()
     const ours = await tx.run('UPDATE telesto_schedulers SET last_asked_at = $1 WHERE id = $2 AND poll_owner = $3', [
       answer.askedAt,
       record.id,

@@ -2,7 +2,7 @@ import type { NativeId, Scheduler, SchedulerError, SubmitRequest } from '../adap
 import type { Core } from '../core.js'
 import { defaultWorkspace, targetDirectory } from '../directories.js'
 import { newToken } from '../report-token.js'
-import { nowIn, type Transaction } from '../store/database.js'
+import type { Transaction } from '../store/database.js'
 import { insertEvents } from '../store/events.js'
 import type { SchedulerRow } from '../store/schedulers.js'
 import { change } from '../store/transition.js'
@@ -54,7 +54,7 @@ const handOver = async (
 ): Promise<Tracked[]> => {
   const { database } = core
   return await database.write(async (tx) => {
-    const now = await nowIn(database, tx)
+    const now = await tx.now()
     const place = placeOnTarget(root, jobs)
     const handed = await tx.all<{ id: number; targetWorkdir: string | null }>(
       `UPDATE telesto_attempts SET handed_over_at = $1, live = 1, order_error = NULL, order_due_at = $1${place.sql}
@@ -147,7 +147,7 @@ const storeAnswers = async (
   answers: ReadonlyMap<string, NativeId | SchedulerError>,
 ): Promise<void> => {
   await core.database.write(async (tx) => {
-    const now = await nowIn(core.database, tx)
+    const now = await tx.now()
     for (const [token, job] of tokens) {
       const answer = answers.get(token)
       if (typeof answer === 'string') await accept(tx, record, job, token, answer, now)
@@ -169,7 +169,7 @@ const storeAccepted = async (
   try {
     const answers = checkedSubmissions(late, new Set(tokens.keys()), core.log)
     await core.database.write(async (tx) => {
-      const now = await nowIn(core.database, tx)
+      const now = await tx.now()
       for (const [token, answer] of answers) {
         if (typeof answer === 'string') await accept(tx, record, tokens.get(token) as Tracked, token, answer, now)
       }
@@ -289,7 +289,7 @@ export const stayOpen = async (
 
 const leaveOpen = async (core: Core, jobs: readonly Tracked[], error: string): Promise<void> => {
   await core.database.write(async (tx) => {
-    const now = await nowIn(core.database, tx)
+    const now = await tx.now()
     for (const job of jobs) await stayOpen(tx, job, job.token, error, now)
   })
 }

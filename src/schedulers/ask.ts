@@ -2,7 +2,6 @@ import type { Adapter } from '../adapter.js'
 import { ask, asSchedulerError, connect } from '../engine/ask.js'
 import { tell } from '../engine/health.js'
 import { TelestoError } from '../errors.js'
-import { nowIn } from '../store/database.js'
 import { readScheduler, type SchedulerRow } from '../store/schedulers.js'
 import type { HostKey } from '../transport/ssh-host-key.js'
 import { hostKeyOf as offeredBy } from '../transport/ssh-login.js'
@@ -91,7 +90,7 @@ const keepHealth = async (office: Office, asked: SchedulerRow, found: SchedulerT
     // Edited or removed meanwhile: the answer is about something else.
     if (!row || row.config !== asked.config || row.secrets !== asked.secrets) return false
     if (row.health === found.health && row.healthMessage === found.message) return false
-    const now = await nowIn(database, tx)
+    const now = await tx.now()
     const again =
       found.health === 'ok' ? ', poll_failures = 0, orders_failures = 0, next_poll_at = 0, next_orders_at = 0' : ''
     await tx.run(

@@ -3,7 +3,7 @@ import type { Adapter } from '../adapter.js'
 import { TelestoError } from '../errors.js'
 import { check } from '../options.js'
 import { insertRecordAudit } from '../store/audit.js'
-import { nowIn, type Transaction } from '../store/database.js'
+import type { Transaction } from '../store/database.js'
 import { readScheduler, readSchedulerByName, readSchedulerOfMachine, type SchedulerRow } from '../store/schedulers.js'
 import { refuseActive } from './activity.js'
 import { type CheckedConfig, checkConfig, movedField } from './config.js'
@@ -57,7 +57,7 @@ export const createScheduler = async (office: Office, wanted: NewScheduler, by?:
     }
     const id = await insert(office, tx, name, adapter, checked, { ...adapter.defaults, ...limits })
     const data = { name, adapter: type, ...told(checked), ...limits }
-    await audit(office, tx, by, 'createScheduler', { schedulerId: id, data })
+    await audit(tx, by, 'createScheduler', { schedulerId: id, data })
     return (await readScheduler(tx, id)) as SchedulerRow
   })
   office.committed()
@@ -80,12 +80,11 @@ const told = ({ open, fresh }: CheckedConfig, before: object = {}): object => {
 }
 
 const audit = async (
-  office: Office,
   tx: Transaction,
   by: By,
   action: string,
   about: Parameters<typeof insertRecordAudit>[4],
-): Promise<void> => await insertRecordAudit(tx, await nowIn(office.database, tx), by, action, about)
+): Promise<void> => await insertRecordAudit(tx, await tx.now(), by, action, about)
 
 type Settings = { readonly [K in keyof SchedulerLimits]: SchedulerLimits[K] | undefined }
 
@@ -152,7 +151,7 @@ export const updateScheduler = async (
       ...columns.map(([, value]) => value),
     ])
     const data = { name, ...limits, ...changed[0]?.told }
-    await audit(office, tx, by, action, { schedulerId: found.id, data })
+    await audit(tx, by, action, { schedulerId: found.id, data })
     return { row: (await readScheduler(tx, found.id)) as SchedulerRow, reconfigured: changed.length > 0 }
   })
   if (reconfigured) office.connections.drop(row.id)
@@ -208,7 +207,7 @@ export const removeScheduler = async (office: Office, name: string, by?: By): Pr
     const row = await demandRow(tx, name)
     await refuseActive(tx, row, 'name', 'It cannot be removed now')
     await tx.run('DELETE FROM telesto_schedulers WHERE id = $1', [row.id])
-    await audit(office, tx, by, 'removeScheduler', { schedulerId: row.id, data: { name, adapter: row.adapter } })
+    await audit(tx, by, 'removeScheduler', { schedulerId: row.id, data: { name, adapter: row.adapter } })
     return row.id
   })
   office.connections.drop(id)

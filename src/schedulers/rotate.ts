@@ -1,7 +1,6 @@
 import { TelestoError } from '../errors.js'
 import { KEYS_VARIABLE, keyIdOf } from '../key-ring.js'
 import { insertRecordAudit } from '../store/audit.js'
-import { nowIn } from '../store/database.js'
 import { readSchedulers, type SchedulerRow } from '../store/schedulers.js'
 import type { By, Office } from './records.js'
 import { seal, sealedOf, unseal } from './secrets.js'
@@ -53,7 +52,7 @@ export const rotateKeys = async (
     }
     if (rotated > 0) {
       const data = { rotated, key: first }
-      await insertRecordAudit(tx, await nowIn(database, tx), by, 'rotateKeys', { data })
+      await insertRecordAudit(tx, await tx.now(), by, 'rotateKeys', { data })
     }
     return { rotated, secrets, unreadable }
   })

@@ -2,7 +2,7 @@ import type { App, Core } from '../core.js'
 import { appOf } from '../core.js'
 import { TelestoError } from '../errors.js'
 import { insertRecordAudit } from '../store/audit.js'
-import { nowIn, type Transaction } from '../store/database.js'
+import type { Transaction } from '../store/database.js'
 import { readSetting, readSettings } from '../store/schedulers.js'
 import { type By, demandRow, type Office } from './records.js'
 
@@ -96,7 +96,7 @@ export const assignScheduler = async (
       row?.id ?? null,
     ])
     const about = { app, data: { setting, scheduler }, ...(row ? { schedulerId: row.id } : {}) }
-    await insertRecordAudit(tx, await nowIn(office.database, tx), by, 'assignScheduler', about)
+    await insertRecordAudit(tx, await tx.now(), by, 'assignScheduler', about)
   })
   office.committed()
 }

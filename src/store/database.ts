@@ -15,6 +15,8 @@ export interface Transaction {
   all<T extends object = Row>(sql: string, params?: readonly Value[]): Promise<T[]>
   /** The number of rows that the statement inserted, changed or deleted. */
   run(sql: string, params?: readonly Value[]): Promise<number>
+  /** The database's clock, in milliseconds since 1970. Before any statement it costs nothing: it came with the lock. */
+  now(): Promise<number>
 }
 
 export interface WriteOptions {
@@ -66,7 +68,3 @@ export interface Database {
   /** Waits for a running write, then closes every connection. Idempotent. */
   close(): Promise<void>
 }
-
-/** The database's clock, read inside a transaction. */
-export const nowIn = async (database: Pick<Database, 'now'>, tx: Pick<Transaction, 'all'>): Promise<number> =>
-  Number((await tx.all<{ now: number }>(`SELECT ${database.now()} AS now`))[0]?.now)

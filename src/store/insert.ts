@@ -5,24 +5,21 @@ const MOST_ROWS = 1000
 /** What both databases take in one statement. */
 const MAX_PARAMS = 32_000
 
-/** Multi-row INSERTs, 1,000 rows or fewer in each. With `returning`, that column of each row, in order. */
-export const insertRows = async (
+/** Multi-row INSERTs, 1,000 rows or fewer in each. With `returning`, these columns of the rows, in no order. */
+export const insertRows = async <T extends object = never>(
   tx: Transaction,
   table: string,
   columns: readonly string[],
   rows: readonly (readonly Value[])[],
   returning?: string,
-): Promise<number[]> => {
-  const answers: number[] = []
+): Promise<T[]> => {
+  const answers: T[] = []
   for (let start = 0; start < rows.length; ) {
     const chunk = rows.slice(start, start + Math.min(MOST_ROWS, Math.floor(MAX_PARAMS / columns.length)))
     start += chunk.length
     const sql = insertSql(table, columns, chunk.length)
     if (returning === undefined) await tx.run(sql, chunk.flat())
-    else {
-      const returned = await tx.all<Record<string, number>>(`${sql} RETURNING ${returning}`, chunk.flat())
-      answers.push(...returned.map((row) => row[returning] as number).sort((a, b) => a - b))
-    }
+    else for (const row of await tx.all<T>(`${sql} RETURNING ${returning}`, chunk.flat())) answers.push(row)
   }
   return answers
 }

@@ -1,7 +1,7 @@
 import type { OnParentFailure } from '../job-options.js'
 import type { StatusClass, StatusCode } from '../status.js'
 import { type Doer, insertAudit } from './audit.js'
-import { type Database, nowIn, type Transaction, type Value } from './database.js'
+import type { Transaction, Value } from './database.js'
 import { insertEvents } from './events.js'
 import { insertRows } from './insert.js'
 
@@ -251,49 +251,81 @@ const NEW_ROW: readonly (readonly [column: string, value: (job: NewJob, now: num
   ['creation_time', (_, now) => now],
 ]
 
-/** Inserts jobs with what belongs to them; answers their ids in order. `{id}` in a name becomes the job's id. */
-export const insertJobs = async (
-  database: Database,
-  tx: Transaction,
-  jobs: readonly NewJob[],
-  doer?: Doer,
-): Promise<number[]> => {
-  const now = await nowIn(database, tx)
+/** What INSERT answers: a row of which no attempt exists. */
+const STORED = JOB_COLUMNS.map((name) => `${name} AS "${camel(name)}"`).join(', ')
+const NO_ATTEMPT = {
+  attemptNumber: null,
+  token: null,
+  nativeId: null,
+  workdir: null,
+  targetWorkdir: null,
+  attemptSchedulerId: null,
+  orderName: null,
+  orderError: null,
+  handedOverAt: null,
+  waitsFor: null,
+  waitsForStatus: null,
+  waitsForCustom: null,
+  waitsForClass: null,
+  collectError: null,
+} as const
+
+/** Inserts jobs with what belongs to them; answers them in order, as they are stored. `{id}` in a name becomes the job's id. */
+export const insertJobs = async (tx: Transaction, jobs: readonly NewJob[], doer?: Doer): Promise<WholeJob[]> => {
+  const now = await tx.now()
   const columns = NEW_ROW.map(([column]) => column)
-  const rows = jobs.map((job) => NEW_ROW.map(([, value]) => value(job, now)))
-  const ids = await insertRows(tx, 'telesto_jobs', columns, rows, 'id')
+  const values = jobs.map((job) => NEW_ROW.map(([, value]) => value(job, now)))
+  const rows = await insertRows<Omit<JobRow, keyof typeof NO_ATTEMPT>>(tx, 'telesto_jobs', columns, values, STORED)
+  const ids = rows.sort((a, b) => a.id - b.id).map(({ id }) => id)
+  const whole = rows.map((row, index) => {
+    const job = jobs[index] as NewJob
+    return {
+      row: { ...row, ...NO_ATTEMPT, name: row.name.replaceAll('{id}', `${row.id}`) },
+      groups: job.groups.toSorted(),
+      tags: Object.fromEntries(Object.entries(job.tags).sort(([a], [b]) => (a < b ? -1 : 1))),
+      parents: [...job.parents, ...job.after.map((place) => ids[place] as number)].sort((a, b) => a - b),
+    }
+  })
   const named = ids.filter((_, index) => jobs[index]?.name.includes('{id}'))
   if (named.length > 0) {
     await tx.run(
       `UPDATE telesto_jobs SET name = REPLACE(name, '{id}', CAST(id AS TEXT)) WHERE id IN (${named.join(', ')})`,
     )
   }
-  const belonging = (rowsOf: (job: NewJob, id: number) => readonly (readonly Value[])[]) =>
-    jobs.flatMap((job, index) => rowsOf(job, ids[index] as number))
-  const groups = belonging((job, id) => {
-    const name = job.name.replaceAll('{id}', `${id}`)
-    return job.groups.map((group) => [id, group, job.user, name, 'PEN', now])
-  })
   await insertRows(
     tx,
     'telesto_groups',
     ['job_id', 'name', 'user_id', 'job_name', 'status_code', 'creation_time'],
-    groups,
+    whole.flatMap(({ row, groups }) =>
+      groups.map((group) => [row.id, group, row.userId, row.name, row.statusCode, row.creationTime]),
+    ),
   )
-  const tags = belonging((job, id) => Object.entries(job.tags).map(([name, value]) => [id, name, value]))
-  await insertRows(tx, 'telesto_tags', ['job_id', 'name', 'value'], tags)
-  const parents = belonging((job, id) =>
-    [...job.parents, ...job.after.map((place) => ids[place] as number)].map((parent) => [id, parent]),
+  await insertRows(
+    tx,
+    'telesto_tags',
+    ['job_id', 'name', 'value'],
+    whole.flatMap(({ row, tags }) => Object.entries(tags).map(([name, value]) => [row.id, name, value])),
   )
-  await insertRows(tx, 'telesto_parents', ['job_id', 'parent_id'], parents)
+  await insertRows(
+    tx,
+    'telesto_parents',
+    ['job_id', 'parent_id'],
+    whole.flatMap(({ row, parents }) => parents.map((parent) => [row.id, parent])),
+  )
   await insertEvents(
     tx,
     now,
-    ids.map((id, index) => ({ kind: 'created', app: jobs[index]?.app ?? '', jobId: id })),
+    whole.map(({ row }) => ({ kind: 'created', app: row.app, jobId: row.id })),
   )
-  const made = ids.map((id) => ({ id }))
-  if (doer) await insertAudit(tx, now, doer, 'create', made)
-  return ids
+  if (doer)
+    await insertAudit(
+      tx,
+      now,
+      doer,
+      'create',
+      ids.map((id) => ({ id })),
+    )
+  return whole
 }
 
 /** Replaces the groups, tags or parents of jobs. */

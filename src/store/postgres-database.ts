@@ -41,7 +41,7 @@ export class PostgresDatabase implements Database {
   constructor(opened: Opened) {
     const { pg, address, patience } = opened
     this.#opened = opened
-    this.#writer = new PostgresWriter(pg, address, patience)
+    this.#writer = new PostgresWriter(pg, address, patience, () => this.now())
     this.#queue = createWriteQueue(this.#writer)
     // Nothing is written but under the writer's lock.
     const readOnly = connectionConfig(address, { default_transaction_read_only: 'on' })

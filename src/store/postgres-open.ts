@@ -3,6 +3,7 @@ import type { Migration } from '../../migrations/migration.js'
 import type { Logger } from '../adapter.js'
 import type { Clock } from '../clock.js'
 import type { Database } from './database.js'
+import { clockSql } from './dialect.js'
 import { type Migrated, migrateDown, migrateUp, type SchemaConnection, schemaState } from './migrate.js'
 import { loadPg, postgresAddress } from './postgres-connection.js'
 import { PostgresDatabase } from './postgres-database.js'
@@ -61,7 +62,9 @@ const overSchema = async <T>(
   work: (schema: SchemaConnection) => Promise<T>,
 ): Promise<T> => {
   const address = postgresAddress(url)
-  const writer = new PostgresWriter(await loadPg(), address, migrationPatience, { unhurried: true })
+  const writer = new PostgresWriter(await loadPg(), address, migrationPatience, () => clockSql('postgres', 0), {
+    unhurried: true,
+  })
   try {
     return await work(postgresSchema(writer, address))
   } finally {

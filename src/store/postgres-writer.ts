@@ -51,18 +51,28 @@ export class PostgresWriter implements Writer {
   readonly #patience: number
   #client: PoolClient | undefined
   #saved = false
+  /** The server's clock as it was when the lock was taken, until anything else happens. */
+  #now: number | undefined
   #broken: unknown
   #undone: unknown
 
-  /** `patience`: milliseconds to wait for the lock. `unhurried`: statements may take their time, as those of a migration. */
-  constructor(pg: Pg, address: PostgresAddress, patience: number, { unhurried = false } = {}) {
-    const config = connectionConfig(address, { idle_in_transaction_session_timeout: IDLE_MS })
+  readonly #clock: () => string
+
+  /**
+   * `patience`: milliseconds to wait for the lock. `clock`: the server's, in SQL. `unhurried`: statements may take their time, as
+   * those of a migration.
+   */
+  constructor(pg: Pg, address: PostgresAddress, patience: number, clock: () => string, { unhurried = false } = {}) {
+    this.#clock = clock
+    const config = connectionConfig(address, {
+      idle_in_transaction_session_timeout: IDLE_MS,
+      // 0 would be to wait for ever.
+      lock_timeout: Math.max(1, Math.trunc(patience)),
+    })
     this.#pool = createPool(pg, { ...config, max: 1, idleTimeoutMillis: 0, ...(unhurried ? { query_timeout: 0 } : {}) })
     this.#address = address
     this.#patience = patience
-    // 0 would be to wait for ever.
-    const wait = `SET LOCAL lock_timeout = ${Math.max(1, Math.trunc(patience))}`
-    this.#begin = `BEGIN; ${wait}; SELECT pg_advisory_xact_lock(${LOCK}, hashtext(COALESCE(current_schema(), '')))`
+    this.#begin = `BEGIN; SELECT pg_advisory_xact_lock(${LOCK}, hashtext(COALESCE(current_schema(), '')))`
   }
 
   async begin(): Promise<void> {
@@ -71,7 +81,9 @@ export class PostgresWriter implements Writer {
     this.#undone = undefined
     this.#client = await this.#coded(this.#pool.connect())
     try {
-      await this.#step(this.#begin)
+      // Each of its statements has an answer, which pg's types do not know.
+      const answers: unknown = await this.#step(`${this.#begin}; SELECT ${this.#clock()} AS now`)
+      this.#now = (answers as readonly QueryResult<{ now: number }>[]).at(-1)?.rows[0]?.now
     } catch (error) {
       await this.rollBack()
       throw error
@@ -79,6 +91,7 @@ export class PostgresWriter implements Writer {
   }
 
   async savepoint(): Promise<void> {
+    this.#now = undefined // Who joins later has come later.
     await this.#step(this.#saved ? 'RELEASE work; SAVEPOINT work' : 'SAVEPOINT work')
     this.#saved = true
     this.#undone = undefined
@@ -118,11 +131,18 @@ export class PostgresWriter implements Writer {
     return {
       all: async <T extends object>(sql: string, params?: readonly Value[]) => (await execute(sql, params)).rows as T[],
       run: async (sql, params) => (await execute(sql, params)).changes,
+      now: async () => {
+        check()
+        const now = this.#now
+        this.#now = undefined
+        return now ?? Number((await execute(`SELECT ${this.#clock()} AS now`)).rows[0]?.now)
+      },
     }
   }
 
   /** Outside a transaction the statement is one of its own. */
   async execute(sql: string, params: readonly Value[] = []): Promise<Answer> {
+    this.#now = undefined
     const query = { ...this.#named(sql), text: sql, values: [...params] }
     return answerOf(await this.#coded((this.#client ?? this.#pool).query(query)))
   }

@@ -178,6 +178,7 @@ export class SqliteDatabase implements Database {
           all: async <T extends object>(sql: string, params?: readonly Value[]) =>
             (await execute(sql, params)).rows as T[],
           run: async (sql, params) => (await execute(sql, params)).changes,
+          now: async () => Number((await execute(`SELECT ${this.now()} AS now`)).rows[0]?.now),
         }
       },
     }

@@ -69,6 +69,10 @@ const counted = (database: Database) => {
       counts.statements++
       return tx.run(sql, params)
     },
+    now: () => {
+      counts.statements++
+      return tx.now()
+    },
   })
   const over: Pick<Database, 'all' | 'write' | 'readNow'> = {
     all: async <T extends object>(sql: string, params?: readonly Value[]): Promise<T[]> => {

@@ -1,7 +1,7 @@
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.js'
-import { nowIn } from '../../src/store/database.js'
 import { dialects } from '../../src/store/dialect.js'
 import { placeOf } from '../database.js'
 import { counters, labels } from './children/schema.js'
@@ -132,13 +132,37 @@ test('the clock is the database’s, in milliseconds, moved by the offset of the
   expect(now).toBeGreaterThanOrEqual(before)
   expect(now).toBeLessThanOrEqual(Date.now())
   offset = 600_000
-  const inside = await database.write((tx) => nowIn(database, tx))
+  const inside = await database.write((tx) => tx.now())
   expect(inside - now).toBeGreaterThanOrEqual(600_000)
   expect(Number.isInteger(inside)).toBe(true)
   offset = -600_000
   expect(await database.readNow()).toBeLessThan(now)
   offset = 0.5
   expect(() => database.now()).toThrow(RangeError)
+})
+
+test('a transaction reads the clock when it has the lock, and each time it asks again; who joins it later reads it later', async () => {
+  const database = await open()
+  const ended = database.write(async (tx) => {
+    const first = await tx.now()
+    await delay(20)
+    const second = await tx.now()
+    await tx.run('UPDATE counters SET n = 1')
+    await delay(20)
+    const third = await tx.now()
+    expect(second - first).toBeGreaterThanOrEqual(15)
+    expect(third - second).toBeGreaterThanOrEqual(15)
+    return third
+  })
+  await delay(5)
+  const waited = database.write(async (tx) => {
+    const now = await tx.now()
+    await delay(5)
+    return now
+  })
+  const joined = database.write((tx) => tx.now())
+  expect(await waited).toBeGreaterThanOrEqual(await ended)
+  expect((await joined) - (await waited)).toBeGreaterThanOrEqual(3)
 })
 
 test('close waits for the writes that were asked for, may be called again, and then all is refused', async () => {

@@ -30,6 +30,11 @@ const recorder = (failing: Partial<Record<'begin' | 'commit' | 'savepoint', Erro
         steps.push(sql)
         return 0
       },
+      now: async () => {
+        check()
+        steps.push('now')
+        return 0
+      },
     }),
   }
   const breakWith = (error: unknown): void => {

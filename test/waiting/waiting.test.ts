@@ -5,7 +5,6 @@ import type { User } from '../../src/access.js'
 import type { Job } from '../../src/job.js'
 import { JobManager } from '../../src/job-manager.js'
 import type { StatusCode } from '../../src/status.js'
-import { nowIn } from '../../src/store/database.js'
 import { readJobRow } from '../../src/store/jobs.js'
 import { change } from '../../src/store/transition.js'
 import { type Portal, type PortalOptions, portal } from '../engine/portal.js'
@@ -31,7 +30,7 @@ const resting = async (options: PortalOptions = {}) => {
       for (const one of ids) {
         const row = await readJobRow(tx, typeof one === 'number' ? one : one.id)
         if (!row) throw new Error('There is no such job.')
-        const completionTime = await nowIn(p.database, tx)
+        const completionTime = await tx.now()
         await change(tx, row, completionTime, { job: { status, completionTime } })
       }
     })
