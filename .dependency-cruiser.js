@@ -2,7 +2,7 @@
 // Run over the sources, types included, and over dist/ as well: the parser does not read JSX.
 
 const manager =
-  '^(dist/)?src/((telesto|job|job-picture|job-manager|query|user-view|waiting/wait-many|processing)\\.[tj]s$|schedulers/)'
+  '^(dist/)?src/((create-telesto|telesto|app-options|job|job-picture|job-manager|query|user-view|waiting/wait-many|processing)\\.[tj]s$|schedulers/)'
 
 const never = (name, comment, from, to) => ({ name, comment, severity: 'error', from, to })
 
@@ -40,8 +40,8 @@ export default {
     ),
     never(
       'manager-below-web',
-      'Only telesto.ts, which puts the parts together, knows the web.',
-      { path: '^(dist/)?src/[^/]+\\.[tj]s$', pathNot: '^(dist/)?src/telesto\\.[tj]s$' },
+      'Only create-telesto.ts, which puts the parts together, and telesto.ts, which gives them, know the web.',
+      { path: '^(dist/)?src/[^/]+\\.[tj]s$', pathNot: '^(dist/)?src/(create-)?telesto\\.[tj]s$' },
       { path: '^(dist/)?src/(web|cli)/' },
     ),
     never(

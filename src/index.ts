@@ -28,8 +28,10 @@ export {
   type Token,
   type Transport,
 } from './adapter.js'
+export type { AppOptions } from './app-options.js'
 export type { Clock } from './clock.js'
 export type { SchedulerSettingDeclaration } from './core.js'
+export { createTelesto } from './create-telesto.js'
 export type { StatusCategories } from './custom-statuses.js'
 export type { ResultsContext } from './engine/collect.js'
 export type { ToldPart } from './engine/parts.js'
@@ -77,7 +79,8 @@ export {
 } from './status.js'
 export type { AttemptHistory, StoredPart } from './store/history.js'
 export { MAX_RESULT_BYTES, type RunTask, type TaskContext } from './task.js'
-export { type AppOptions, createTelesto, type Telesto, type TelestoOptions } from './telesto.js'
+export type { Telesto } from './telesto.js'
+export type { TelestoOptions } from './telesto-options.js'
 export type { HostKey } from './transport/ssh-host-key.js'
 export { SSH_SECRETS, type SshTarget, sshFields, sshTargetOf } from './transport/ssh-target.js'
 export type { UserView } from './user-view.js'

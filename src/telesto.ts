@@ -1,41 +1,22 @@
-import path from 'node:path'
-import type { Request, RequestHandler, Router } from 'express'
-import { z } from 'zod'
-import { type Access, defaultAccess, type User } from './access.js'
-import type { Adapter, Logger } from './adapter.js'
-import { type Clock, systemClock } from './clock.js'
-import { createConnections } from './connections.js'
-import { type App, appOf, type Core, type SchedulerSettingDeclaration, type Urls } from './core.js'
-import { customStatusesSchema, type StatusCategories, statusCategories } from './custom-statuses.js'
-import { createEngine, type Engine } from './engine/engine.js'
+import type { RequestHandler, Router } from 'express'
+import type { User } from './access.js'
+import type { Adapter } from './adapter.js'
+import { type AppOptions, checkApp, type Functions } from './app-options.js'
+import { type App, appOf, type Core } from './core.js'
+import { type StatusCategories, statusCategories } from './custom-statuses.js'
+import type { Engine } from './engine/engine.js'
 import { TelestoError } from './errors.js'
-import { createEventFeed, type EventFeed } from './event-feed.js'
+import type { EventFeed } from './event-feed.js'
 import { JobManager } from './job-manager.js'
-import type { TaskDeclaration, Tasks } from './job-options.js'
-import { createKeyRing, keysInEnvironment } from './key-ring.js'
-import { machineId } from './machine.js'
-import { check, type Task } from './options.js'
-import { createPokes } from './pokes.js'
-import { processIdentity } from './process-identity.js'
-import { type ProcessResults, processing } from './processing.js'
-import { createQuestions } from './questions.js'
-import { createRegistry } from './registry.js'
-import { createReportTokens, reportKeys } from './report-token.js'
+import type { Tasks } from './job-options.js'
 import * as questions from './schedulers/ask.js'
 import * as change from './schedulers/change.js'
 import * as records from './schedulers/records.js'
 import { type Rotated, rotateKeys } from './schedulers/rotate.js'
 import * as settings from './schedulers/settings.js'
-import type { StatusClass } from './status.js'
-import { DATABASE_FILE, openDatabase } from './store/open.js'
-import { createProgress } from './store/progress.js'
-import { createTotals } from './totals.js'
-import { openTransport } from './transport/open.js'
 import type { HostKey } from './transport/ssh-host-key.js'
 import { UserView } from './user-view.js'
-import { createPolled } from './waiting/polled.js'
-import { createWaiting } from './waiting/waiting.js'
-import { createWeb, type Web } from './web/web.js'
+import type { Web } from './web/web.js'
 
 declare global {
   namespace Express {
@@ -46,159 +27,19 @@ declare global {
   }
 }
 
-export interface TelestoOptions<A extends readonly Adapter[]> {
-  /** The kinds of schedulers that this portal drives; they bring the job types. */
-  readonly adapters: A
-  /** Who asks: the host's own authentication. Undefined is nobody, who sees nothing. Default: nobody. */
-  readonly identify?: (req: Request & { readonly user?: User }) => User | undefined | Promise<User | undefined>
-  /** Who sees which jobs, as a filter. Default: owner, member of a group of the job, admin. */
-  readonly visible?: Access['visible']
-  /** Who may do what with a visible job. Default: the same. */
-  readonly may?: Access['may']
-  /**
-   * Texts of the apps' own as statuses, each with what it means: `{ Calibrating: 'running', Archived: 'terminal' }`. The
-   * class is stored with a job when its status is set; a text that is not listed counts as on its way.
-   */
-  readonly customStatuses?: Readonly<Record<string, StatusClass>>
-  /** Where the database, the key of reports and the jobs' directories live. @defaultValue '.telesto' */
-  readonly directory?: string
-  /**
-   * The keys that encrypt the secrets of scheduler records, as `npx telesto keys generate` prints them: the first one encrypts, all
-   * decrypt. The same in every process. Without one no secret can be stored.
-   * @defaultValue those of the environment variable TELESTO_KEYS, with commas between them
-   */
-  readonly keys?: readonly string[]
-  /**
-   * A PostgreSQL database, which any number of processes and machines may share: 'postgres://user:password@host:5432/name'.
-   * Needs the package pg. @defaultValue a SQLite file in `directory`
-   */
-  readonly database?: string
-  /**
-   * Whether a database of an older version is brought up to date (a file after a copy), or refused with `database_too_old`.
-   * @defaultValue true for the SQLite file; false for `database`, which is for `telesto migrate`
-   */
-  readonly migrate?: boolean
-  /** The address under which the world reaches the router: 'https://portal.example/telesto'. Without it jobs cannot report. */
-  readonly url?: string
-  /** Where the router is mounted, when there is no `url`. @defaultValue '/telesto' */
-  readonly mountPath?: string
-  /** False: this process shows and takes orders, and another one carries them out. @defaultValue true */
-  readonly runLoops?: boolean
-  /** How long a process that no longer answers keeps its work from the others, in seconds. @defaultValue 90 */
-  readonly leaseSeconds?: number
-  /**
-   * Requests in a minute from one address: pokes of the callback (and the reports of each job), and the API.
-   * @defaultValue 600 and 3000
-   */
-  readonly rateLimits?: { readonly callback?: number; readonly api?: number }
-  /** Shaped like pino. @defaultValue silent */
-  readonly log?: Logger
-  /** @defaultValue the real one; a test brings its own */
-  readonly clock?: Clock
-}
-
-export interface AppOptions<T extends Tasks = Tasks> {
-  readonly schedulerSettings?: Readonly<Record<string, SchedulerSettingDeclaration>>
-  /** Functions that a job names in `processResults`. */
-  readonly processResults?: Readonly<Record<string, ProcessResults>>
-  /**
-   * Modules whose `run` a job can name as its `task`, to be run in a process of its own: a file: URL, or that and a zod schema
-   * of the input, which types and validates what createJob takes: `{ module: new URL('./analyse.js', import.meta.url), input }`.
-   */
-  readonly tasks?: T
-  /** Where relative input files are looked up after the job's own workspace. @defaultValue the working directory */
-  readonly workspace?: string
-  /** Directories, beside the user's own in Telesto's, in which a job's `workspace` may lie. */
-  readonly workspaceRoots?: readonly string[]
-  /** The app's own page, which Telesto's pages link to: a path or an http(s) address. */
-  readonly url?: string
-  /** The app's page for the results of a job; `{id}` in it is replaced by the job's id. Linked once there are results. */
-  readonly resultsUrl?: string
-}
-
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
-
-const optionsSchema = z.strictObject({
-  adapters: z
-    .array(z.custom<Adapter>((value) => typeof (value as Adapter | null)?.connect === 'function', 'must be an adapter'))
-    .min(1, 'must name at least one adapter'),
-  identify: z
-    .custom<(req: Request) => User | undefined>((value) => typeof value === 'function', 'must be a function')
-    .optional(),
-  visible: z.custom<Access['visible']>((value) => typeof value === 'function', 'must be a function').optional(),
-  may: z.custom<Access['may']>((value) => typeof value === 'function', 'must be a function').optional(),
-  customStatuses: customStatusesSchema.optional(),
-  directory: z.string().min(1).optional(),
-  keys: z.array(z.string()).optional(),
-  database: z.string().optional(),
-  migrate: z.boolean().optional(),
-  url: z.url({ protocol: /^https?$/, message: 'must be an http or https address' }).optional(),
-  mountPath: z
-    .string()
-    .regex(/^(\/[^/?#]+)*\/?$/, 'must be a path like /telesto')
-    .optional(),
-  runLoops: z.boolean().optional(),
-  leaseSeconds: z.number().min(1, 'must be 1 or more').max(3600).optional(),
-  rateLimits: z
-    .strictObject({ callback: z.int().positive().optional(), api: z.int().positive().optional() })
-    .optional(),
-  log: z.custom<Logger>((value) => typeof (value as Logger | null)?.info === 'function', 'must be a logger').optional(),
-  clock: z
-    .custom<Clock>((value) => typeof (value as Clock | null)?.monotonic === 'function', 'must be a clock')
-    .optional(),
-})
-
-const address = z.string().regex(/^(\/(?!\/)|https?:\/\/)/, 'must be a path like /flood or an http(s) address')
-const moduleUrl = z.custom<URL>((value) => value instanceof URL && value.protocol === 'file:')
-const schema = z.custom<z.ZodType>((value) => typeof (value as z.ZodType | null)?.safeParse === 'function')
-const appSchema = z.strictObject({
-  schedulerSettings: z
-    .record(
-      z.string().min(1).max(255),
-      z.strictObject({ adapter: z.string(), description: z.string().optional(), required: z.boolean().optional() }),
-    )
-    .optional(),
-  processResults: z
-    .record(
-      z.string().min(1).max(255),
-      z.custom<ProcessResults>((value) => typeof value === 'function', 'must be a function'),
-    )
-    .optional(),
-  tasks: z
-    .record(
-      z.string().min(1).max(255),
-      z.union([moduleUrl, z.strictObject({ module: moduleUrl, input: schema })], {
-        error: 'must be a file: URL, or { module: a file: URL, input: a zod schema }',
-      }),
-    )
-    .optional(),
-  workspace: z.string().optional(),
-  workspaceRoots: z.array(z.string()).optional(),
-  url: address.optional(),
-  resultsUrl: address.optional(),
-})
-const appName = z.string().regex(/^[\w.-]{1,255}$/, 'must have 1 to 255 letters, digits, _, . or -')
-
-const toTask = (declared: TaskDeclaration): Task =>
-  declared instanceof URL
-    ? { module: declared.href, input: undefined }
-    : { module: declared.module.href, input: declared.input }
-
-/** The functions that process results, by app and name. */
-type Functions = Map<string, Readonly<Record<string, ProcessResults>>>
-
 /** A job manager for the apps of one Express host. Made by createTelesto(). */
 export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
   readonly #core: Core
   readonly #engine: Engine
   readonly #feed: EventFeed
   readonly #web: Web
-  readonly #functions: Functions
+  /** By app. */
+  readonly #functions: Map<string, Functions>
   /** Settings of apps that are being written down. */
   readonly #declaring = new Set<Promise<void>>()
 
   /** @internal */
-  constructor(core: Core, engine: Engine, feed: EventFeed, web: Web, functions: Functions) {
+  constructor(core: Core, engine: Engine, feed: EventFeed, web: Web, functions: Map<string, Functions>) {
     this.#core = core
     this.#engine = engine
     this.#feed = feed
@@ -221,19 +62,9 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
       })
     }
     if (!apps.has(name)) {
-      const checked = check(appSchema, options ?? {}, 'options')
-      const app: App = {
-        name: check(appName, name, 'name'),
-        schedulerSettings: (checked.schedulerSettings ?? {}) as App['schedulerSettings'],
-        processResults: new Set(Object.keys(checked.processResults ?? {})),
-        tasks: new Map(Object.entries(checked.tasks ?? {}).map(([task, declared]) => [task, toTask(declared)])),
-        workspace: path.resolve(checked.workspace ?? '.'),
-        workspaceRoots: (checked.workspaceRoots ?? []).map((root) => path.resolve(root)),
-        ...(checked.url === undefined ? {} : { url: checked.url }),
-        ...(checked.resultsUrl === undefined ? {} : { resultsUrl: checked.resultsUrl }),
-      }
-      apps.set(app.name, app)
-      this.#functions.set(app.name, checked.processResults ?? {})
+      const { app, functions } = checkApp(name, options ?? {})
+      apps.set(name, app)
+      this.#functions.set(name, functions)
       this.#declare(app)
       this.#engine.wake()
     }
@@ -354,92 +185,5 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
     await Promise.all(this.#declaring)
     await this.#core.connections.close()
     await this.#core.database.close()
-  }
-}
-
-/** Opens the store, starts the loops. Throws TelestoError that names the option; `database_…` where the store cannot be used. */
-export const createTelesto = async <const A extends readonly Adapter[]>(
-  options: TelestoOptions<A>,
-): Promise<Telesto<A>> => {
-  const checked = check(optionsSchema, options)
-  const log = options.log ?? silent
-  const clock = options.clock ?? systemClock
-  const directory = path.resolve(checked.directory ?? '.telesto')
-  const registry = createRegistry(options.adapters)
-  const keys = createKeyRing(checked.keys ?? keysInEnvironment())
-  const database = await openDatabase({
-    ...(checked.database === undefined ? { file: path.join(directory, DATABASE_FILE) } : { url: checked.database }),
-    ...(checked.migrate === undefined ? {} : { migrate: checked.migrate }),
-    clock,
-    log,
-  })
-  try {
-    const unread = (what: string) => (error: unknown) => log.warn({ error: String(error) }, `${what} could not be read`)
-    const feed = createEventFeed(database, clock, unread('events'))
-    const access: Access = { visible: options.visible ?? defaultAccess.visible, may: options.may ?? defaultAccess.may }
-    let engine: Engine | undefined
-    const wake = (): void => engine?.wake()
-    const now = (): Date => new Date(Date.now() + clock.databaseOffset())
-    const machine = machineId()
-    const totals = createTotals(database, () => clock.monotonic())
-    const core: Core = {
-      database,
-      clock,
-      log,
-      registry,
-      keys,
-      customStatuses: new Map(Object.entries(checked.customStatuses ?? {})),
-      access,
-      urls: createUrls(checked.url, checked.mountPath, log),
-      tokens: createReportTokens(await reportKeys(keys, directory)),
-      connections: createConnections(registry, keys, log, now, openTransport),
-      pokes: createPokes(() => clock.monotonic(), wake),
-      questions: createQuestions(() => clock.monotonic()),
-      waiting: createWaiting({ database, clock, access, feed, failed: unread('jobs that are waited for') }),
-      totals,
-      progress: createProgress(database),
-      polled: createPolled(database, clock, unread('polls of other processes')),
-      jobsRoot: path.join(directory, 'jobs'),
-      machine,
-      owner: processIdentity(machine),
-      leaseMs: (checked.leaseSeconds ?? 90) * 1000,
-      apps: new Map(),
-      committed: () => {
-        totals.forget()
-        feed.wake()
-        wake()
-      },
-      told: () => feed.wake(),
-    }
-    await change.ensureRecordsOfThisMachine(core)
-    const functions: Functions = new Map()
-    engine = createEngine(
-      core,
-      processing(core, (app, name) => functions.get(app)?.[name]),
-    )
-    const web = createWeb(core, {
-      identify: options.identify ?? (() => undefined),
-      feed,
-      rateLimits: { callback: checked.rateLimits?.callback ?? 600, api: checked.rateLimits?.api ?? 3000 },
-    })
-    if (checked.runLoops !== false) engine.start()
-    return new Telesto<A>(core, engine, feed, web, functions)
-  } catch (error) {
-    await database.close()
-    throw error
-  }
-}
-
-const createUrls = (url: string | undefined, mountPath: string | undefined, log: Logger): Urls => {
-  const base = (url ?? mountPath ?? '/telesto').replace(/\/+$/, '')
-  let told = url !== undefined
-  return {
-    page: (inner) => `${base}${inner}`,
-    callback(jobId) {
-      if (url !== undefined) return `${base}/update-job-status/${jobId}`
-      if (!told) log.warn({}, 'Jobs get no address to report to: createTelesto({ url }) was not given.')
-      told = true
-      return undefined
-    },
   }
 }
