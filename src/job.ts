@@ -16,7 +16,6 @@ import { listResults, type ResultFile, resultPath } from './results.js'
 import { hasFailed } from './status.js'
 import { insertAudit } from './store/audit.js'
 import type { Transaction } from './store/database.js'
-import { insertEvents } from './store/events.js'
 import {
   type AttemptHistory,
   readAttemptResult,
@@ -25,16 +24,9 @@ import {
   readParts,
   type StoredPart,
 } from './store/history.js'
-import {
-  insertJobs,
-  type JobRow,
-  type NewJob,
-  readJob,
-  readJobRow,
-  replaceBelongings,
-  type WholeJob,
-} from './store/jobs.js'
+import { type JobRow, type NewJob, readJob, readJobRow, type WholeJob } from './store/jobs.js'
 import { findJobs } from './store/list.js'
+import { editJobs, insertJobs, updateFields } from './store/write-jobs.js'
 import {
   checkWait,
   endings,
@@ -80,11 +72,8 @@ export class Job extends JobPicture {
         const row = await this.#current(tx)
         if (pending.spec !== undefined) refuseExecuted(row)
         if (pending.parents) await checkNewParents(this.core, this.viewer, tx, row, pending.parents as number[])
-        await updateFields(tx, [row.id], pending)
         const now = await tx.now()
-        const fields = Object.keys(pending)
-        const event = { kind: 'edited' as const, app: row.app, jobId: row.id, data: { fields, ...this.#by() } }
-        await insertEvents(tx, now, [event])
+        await editJobs(tx, now, [row], pending, this.#by())
         if (this.viewer) await insertAudit(tx, now, this.viewer, 'edit', [row])
       })
       await this.#take(this.row.id)
@@ -331,32 +320,3 @@ export class Job extends JobPicture {
 }
 
 const updatePartsOptions = z.strictObject({ deriveStatus: z.boolean().default(false) })
-
-/** Writes edited fields of jobs: their columns, and the rows that belong to them. `{id}` in a name becomes the job's id. */
-export const updateFields = async (
-  tx: Transaction,
-  ids: readonly number[],
-  pending: Partial<Record<string, unknown>>,
-): Promise<void> => {
-  const columns = {
-    name: 'name',
-    description: 'description',
-    statusMessage: 'status_message',
-    progress: 'progress',
-    onParentFailure: 'on_parent_failure',
-    spec: 'spec',
-    extendedProperties: 'extended_properties',
-  }
-  const sets = Object.entries(columns).filter(([field]) => pending[field] !== undefined)
-  if (sets.length > 0) {
-    const list = sets
-      .map(([field, column], index) => {
-        const value = `$${index + 1}`
-        return `${column} = ${field === 'name' ? `REPLACE(${value}, '{id}', CAST(id AS TEXT))` : value}`
-      })
-      .join(', ')
-    const values = sets.map(([field]) => pending[field] as string)
-    await tx.run(`UPDATE telesto_jobs SET ${list} WHERE id IN (${ids.join(', ')})`, values)
-  }
-  await replaceBelongings(tx, ids, pending as Parameters<typeof replaceBelongings>[2])
-}

@@ -1,6 +1,7 @@
 import type { Core } from './core.js'
 import type { ResultsContext, RunProcessResults } from './engine/collect.js'
-import { Job, updateFields } from './job.js'
+import { Job } from './job.js'
+import { updateFields } from './store/write-jobs.js'
 
 /**
  * Runs when a job's results are here, at least once. What it sets on `job` (extendedProperties, statusMessage, description,

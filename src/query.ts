@@ -4,13 +4,13 @@ import { ALLOWED } from './allowed.js'
 import type { Core } from './core.js'
 import { JobDoesNotExist, MultipleJobsReturned, TelestoError } from './errors.js'
 import { type Condition, condition, type JobFilter } from './filters.js'
-import { Job, updateFields } from './job.js'
+import { Job } from './job.js'
 import { check, FIELDS, toJson } from './options.js'
 import { insertAudit } from './store/audit.js'
 import type { Transaction } from './store/database.js'
-import { insertEvents } from './store/events.js'
 import { type JobRow, readJobs, type WholeJob } from './store/jobs.js'
 import { findJobIds, findJobs, ORDER_COLUMNS, type OrderField, type Page } from './store/list.js'
+import { editJobs } from './store/write-jobs.js'
 
 /** A field to order by, ascending; with "-" before it, descending. Ties are broken by id. */
 export type Order = OrderField | `-${OrderField}`
@@ -151,16 +151,8 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
       pending[field] = field === 'extendedProperties' ? toJson(checked, field) : checked
     }
     if (Object.keys(pending).length === 0) return 0
-    const fields = Object.keys(pending)
     return await this.#carryOut('edit', async (_core, tx, rows) => {
-      await updateFields(
-        tx,
-        rows.map(({ id }) => id),
-        pending,
-      )
-      const data = { fields, ...this.#by }
-      const events = rows.map(({ id, app }) => ({ kind: 'edited' as const, app, jobId: id, data }))
-      await insertEvents(tx, await tx.now(), events)
+      await editJobs(tx, await tx.now(), rows, pending, this.#by)
     })
   }
 

@@ -1,9 +1,6 @@
 import type { OnParentFailure } from '../job-options.js'
 import type { StatusClass, StatusCode } from '../status.js'
-import { type Doer, insertAudit } from './audit.js'
-import type { Transaction, Value } from './database.js'
-import { insertEvents } from './events.js'
-import { insertRows } from './insert.js'
+import type { Transaction } from './database.js'
 
 /** A row of telesto_jobs with what is shown of its current attempt. Times are milliseconds since 1970. */
 export interface JobRow {
@@ -131,6 +128,26 @@ export const SELECT = `SELECT ${[
 ].join(', ')} FROM telesto_jobs j LEFT JOIN telesto_attempts a ON a.id = j.attempt_id
   LEFT JOIN telesto_jobs w ON w.id = a.waits_for`
 
+/** The columns of a row of telesto_jobs itself, as INSERT answers them. */
+export const OWN_COLUMNS = JOB_COLUMNS.map((name) => `${name} AS "${camel(name)}"`).join(', ')
+/** The other fields of a row of which no attempt exists. */
+export const NO_ATTEMPT = {
+  attemptNumber: null,
+  token: null,
+  nativeId: null,
+  workdir: null,
+  targetWorkdir: null,
+  attemptSchedulerId: null,
+  orderName: null,
+  orderError: null,
+  handedOverAt: null,
+  waitsFor: null,
+  waitsForStatus: null,
+  waitsForCustom: null,
+  waitsForClass: null,
+  collectError: null,
+} as const
+
 type Reader = Pick<Transaction, 'all'>
 
 /** One row, also of a job that is being deleted. */
@@ -229,137 +246,4 @@ export interface NewJob {
   /** Places of jobs that are inserted together with it, and are its parents too. */
   readonly after: readonly number[]
   readonly onParentFailure: OnParentFailure
-}
-
-/** What a new row holds, column by column. */
-const NEW_ROW: readonly (readonly [column: string, value: (job: NewJob, now: number) => Value])[] = [
-  ['app', (job) => job.app],
-  ['name', (job) => job.name],
-  ['description', (job) => job.description],
-  ['user_id', (job) => job.user],
-  ['job_type', (job) => job.jobType],
-  ['spec', (job) => job.spec],
-  ['needs_scheduler', (job) => (job.needsScheduler ? 1 : 0)],
-  ['task', (job) => job.task],
-  ['scheduler_setting', (job) => job.schedulerSetting],
-  ['scheduler_id', (job) => job.schedulerId],
-  ['workspace', (job) => job.workspace],
-  ['process_results', (job) => job.processResults],
-  ['on_parent_failure', (job) => job.onParentFailure],
-  ['extended_properties', (job) => job.extendedProperties],
-  ['status_changed_at', (_, now) => now],
-  ['creation_time', (_, now) => now],
-]
-
-/** What INSERT answers: a row of which no attempt exists. */
-const STORED = JOB_COLUMNS.map((name) => `${name} AS "${camel(name)}"`).join(', ')
-const NO_ATTEMPT = {
-  attemptNumber: null,
-  token: null,
-  nativeId: null,
-  workdir: null,
-  targetWorkdir: null,
-  attemptSchedulerId: null,
-  orderName: null,
-  orderError: null,
-  handedOverAt: null,
-  waitsFor: null,
-  waitsForStatus: null,
-  waitsForCustom: null,
-  waitsForClass: null,
-  collectError: null,
-} as const
-
-/** Inserts jobs with what belongs to them; answers them in order, as they are stored. `{id}` in a name becomes the job's id. */
-export const insertJobs = async (tx: Transaction, jobs: readonly NewJob[], doer?: Doer): Promise<WholeJob[]> => {
-  const now = await tx.now()
-  const columns = NEW_ROW.map(([column]) => column)
-  const values = jobs.map((job) => NEW_ROW.map(([, value]) => value(job, now)))
-  const rows = await insertRows<Omit<JobRow, keyof typeof NO_ATTEMPT>>(tx, 'telesto_jobs', columns, values, STORED)
-  const ids = rows.sort((a, b) => a.id - b.id).map(({ id }) => id)
-  const whole = rows.map((row, index) => {
-    const job = jobs[index] as NewJob
-    return {
-      row: { ...row, ...NO_ATTEMPT, name: row.name.replaceAll('{id}', `${row.id}`) },
-      groups: job.groups.toSorted(),
-      tags: Object.fromEntries(Object.entries(job.tags).sort(([a], [b]) => (a < b ? -1 : 1))),
-      parents: [...job.parents, ...job.after.map((place) => ids[place] as number)].sort((a, b) => a - b),
-    }
-  })
-  const named = ids.filter((_, index) => jobs[index]?.name.includes('{id}'))
-  if (named.length > 0) {
-    await tx.run(
-      `UPDATE telesto_jobs SET name = REPLACE(name, '{id}', CAST(id AS TEXT)) WHERE id IN (${named.join(', ')})`,
-    )
-  }
-  await insertRows(
-    tx,
-    'telesto_groups',
-    ['job_id', 'name', 'user_id', 'job_name', 'status_code', 'creation_time'],
-    whole.flatMap(({ row, groups }) =>
-      groups.map((group) => [row.id, group, row.userId, row.name, row.statusCode, row.creationTime]),
-    ),
-  )
-  await insertRows(
-    tx,
-    'telesto_tags',
-    ['job_id', 'name', 'value'],
-    whole.flatMap(({ row, tags }) => Object.entries(tags).map(([name, value]) => [row.id, name, value])),
-  )
-  await insertRows(
-    tx,
-    'telesto_parents',
-    ['job_id', 'parent_id'],
-    whole.flatMap(({ row, parents }) => parents.map((parent) => [row.id, parent])),
-  )
-  await insertEvents(
-    tx,
-    now,
-    whole.map(({ row }) => ({ kind: 'created', app: row.app, jobId: row.id })),
-  )
-  if (doer)
-    await insertAudit(
-      tx,
-      now,
-      doer,
-      'create',
-      ids.map((id) => ({ id })),
-    )
-  return whole
-}
-
-/** Replaces the groups, tags or parents of jobs. */
-export const replaceBelongings = async (
-  tx: Transaction,
-  ids: readonly number[],
-  {
-    groups,
-    tags,
-    parents,
-  }: {
-    readonly groups?: readonly string[]
-    readonly tags?: Readonly<Record<string, string>>
-    readonly parents?: readonly number[]
-  },
-): Promise<void> => {
-  const these = ids.join(', ')
-  if (groups) await tx.run(`DELETE FROM telesto_groups WHERE job_id IN (${these})`)
-  for (const group of groups ?? []) {
-    await tx.run(
-      `INSERT INTO telesto_groups (job_id, name, user_id, job_name, status_code, creation_time, execute_time, start_time, completion_time)
-       SELECT id, $1, user_id, name, status_code, creation_time, execute_time, start_time, completion_time
-       FROM telesto_jobs WHERE id IN (${these})`,
-      [group],
-    )
-  }
-  if (tags) {
-    await tx.run(`DELETE FROM telesto_tags WHERE job_id IN (${these})`)
-    const rows = ids.flatMap((id) => Object.entries(tags).map(([name, value]) => [id, name, value]))
-    await insertRows(tx, 'telesto_tags', ['job_id', 'name', 'value'], rows)
-  }
-  if (parents) {
-    await tx.run(`DELETE FROM telesto_parents WHERE job_id IN (${these})`)
-    const rows = ids.flatMap((id) => parents.map((parent) => [id, parent]))
-    await insertRows(tx, 'telesto_parents', ['job_id', 'parent_id'], rows)
-  }
 }

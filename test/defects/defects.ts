@@ -111,7 +111,7 @@ export const DEFECTS: readonly Defect[] = [
     instead: '{id} in a name is replaced once, before anything is made of the name',
     file: 'test/create-job.test.ts',
     test: '{id} in a name is replaced by the id as plain text',
-    change: [{ file: 'src/store/jobs.ts', text: ".name.includes('{id}')", by: ".name.includes('{never}')" }],
+    change: [{ file: 'src/store/write-jobs.ts', text: ".name.includes('{id}')", by: ".name.includes('{never}')" }],
   },
   {
     id: 'W21',
