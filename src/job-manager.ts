@@ -1,5 +1,4 @@
 import type { Viewer } from './access.js'
-import { checkNames } from './actions.js'
 import type { Adapter } from './adapter.js'
 import { type App, appOf, type Core } from './core.js'
 import { checkWorkspace, defaultWorkspace } from './directories.js'
@@ -209,7 +208,6 @@ const toNewJob = async (
   choose: ChooseScheduler,
 ): Promise<NewJob> => {
   const { jobType, common, spec, needsScheduler, task } = checkOptions(core.registry, app, options)
-  checkNames(core, app.name, common.processResults)
   if (viewer && viewer.user.isAdmin !== true && common.user !== viewer.user.id) {
     throw new TelestoError('forbidden', 'A job is created for the user who asks for it.', { field: 'user' })
   }

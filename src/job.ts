@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type Action, visibleTo } from './access.js'
 import * as actions from './actions.js'
 import type { GraphNode, LogName, LogWindow } from './adapter.js'
+import { askedBy } from './asked.js'
 import { refuseExecuted } from './attributes.js'
 import type { ToldPart } from './engine/parts.js'
 import { TelestoError } from './errors.js'
@@ -73,7 +74,7 @@ export class Job extends JobPicture {
         if (pending.spec !== undefined) refuseExecuted(row)
         if (pending.parents) await checkNewParents(this.core, this.viewer, tx, row, pending.parents as number[])
         const now = await tx.now()
-        await editJobs(tx, now, [row], pending, this.#by())
+        await editJobs(tx, now, [row], pending, askedBy(this.viewer))
         if (this.viewer) await insertAudit(tx, now, this.viewer, 'edit', [row])
       })
       await this.#take(this.row.id)
@@ -121,7 +122,7 @@ export class Job extends JobPicture {
     this.#demand('delete')
     if (this.unsaved) throw new TelestoError('job_not_saved', 'The job was never saved.', { field: 'id' })
     await this.#commit('delete', async (tx, row) => {
-      await actions.remove({ stop: options.stop === true })(this.core, tx, [row], this.#by())
+      await actions.remove({ stop: options.stop === true })(this.core, tx, [row], askedBy(this.viewer))
       await actions.refuseToOrphan(tx, [row.id])
     })
   }
@@ -179,7 +180,7 @@ export class Job extends JobPicture {
       await this.save()
       this.#demand('updateStatus')
       await this.#commit('updateStatus', async (tx, row) => {
-        await setStatus(this.core, tx, row, text, {}, this.#by())
+        await setStatus(this.core, tx, row, text, {}, askedBy(this.viewer))
       })
       await this.#take(this.row.id)
       return undefined
@@ -203,7 +204,7 @@ export class Job extends JobPicture {
     await this.save()
     this.#demand('updateStatus')
     await this.#commit('updateStatus', async (tx, row) => {
-      await setParts(this.core, tx, row, told, deriveStatus, this.#by())
+      await setParts(this.core, tx, row, told, deriveStatus, askedBy(this.viewer))
     })
     await this.#take(this.row.id)
   }
@@ -265,7 +266,7 @@ export class Job extends JobPicture {
 
   async #act(action: Exclude<Action, 'read' | 'edit'>, carryOut: actions.JobAction): Promise<void> {
     this.#demand(action)
-    await this.#commit(action, async (tx, row) => await carryOut(this.core, tx, [row], this.#by()))
+    await this.#commit(action, async (tx, row) => await carryOut(this.core, tx, [row], askedBy(this.viewer)))
     await this.#take(this.row.id)
   }
 
@@ -303,9 +304,6 @@ export class Job extends JobPicture {
     this.extended = undefined
   }
 
-  #by(): { readonly by?: string } {
-    return this.viewer ? { by: this.viewer.user.id } : {}
-  }
   #demand(action: Action): void {
     if (this.permits(action)) return
     throw new TelestoError('forbidden', `You may not ${action} job ${this.row.id}.`, { field: 'action' })

@@ -135,10 +135,11 @@ export interface Task {
   readonly input: z.ZodType | undefined
 }
 
-/** An app, as far as tasks are concerned. */
-interface WithTasks {
+/** What the jobs of an app may name. */
+interface Registered {
   readonly name: string
   readonly tasks: ReadonlyMap<string, Task>
+  readonly processResults: ReadonlySet<string>
 }
 
 /**
@@ -147,7 +148,7 @@ interface WithTasks {
  */
 export const checkOptions = (
   registry: Registry,
-  app: WithTasks,
+  app: Registered,
   options: JobOptions & { readonly jobType: string },
 ): CheckedOptions => {
   if (typeof options !== 'object' || options === null) {
@@ -172,6 +173,8 @@ export const checkOptions = (
   }
   const { task, spec } = withTask(app, check(jobType.schema, specific))
   checkGraph(jobType.adapter.graph?.(jobType.name, spec) ?? [])
+  if (checked.processResults !== undefined && !app.processResults.has(checked.processResults))
+    throw notRegistered(app, 'processResults', checked.processResults)
   return {
     jobType,
     common: checked,
@@ -182,21 +185,27 @@ export const checkOptions = (
 }
 
 /** The task that a spec names, and the spec with what the schema of its input puts out. */
-const withTask = (app: WithTasks, spec: unknown): { readonly task: string | null; readonly spec: unknown } => {
+const withTask = (app: Registered, spec: unknown): { readonly task: string | null; readonly spec: unknown } => {
   const name = (spec as { readonly task?: unknown } | null)?.task
   if (typeof name !== 'string') return { task: null, spec }
   const task = app.tasks.get(name)
-  if (!task) {
-    const known = [...app.tasks.keys()].join(', ') || 'none'
-    throw new TelestoError(
-      'unknown_task',
-      `The app ${app.name} has no task ${JSON.stringify(name)}. Registered: ${known}. Register it: telesto.app(${JSON.stringify(app.name)}, { tasks: { … } }).`,
-      { field: 'task' },
-    )
-  }
+  if (!task) throw notRegistered(app, 'tasks', name)
   const given = (spec as { readonly input?: unknown }).input
   const input = task.input ? check(task.input, given, 'input') : given
   if (input !== undefined) toJson(input, 'input')
   const { input: _, ...rest } = spec as { readonly input?: unknown }
   return { task: name, spec: input === undefined ? rest : { ...rest, input } }
+}
+
+const NAMED = {
+  tasks: { code: 'unknown_task', field: 'task', word: 'task' },
+  processResults: { code: 'unknown_process_results', field: 'processResults', word: 'function' },
+} as const
+
+const notRegistered = (app: Registered, option: keyof typeof NAMED, name: string): TelestoError => {
+  const { code, field, word } = NAMED[option]
+  const known = [...app[option].keys()].join(', ') || 'none'
+  const remedy = `Register it: telesto.app(${JSON.stringify(app.name)}, { ${option}: { … } }).`
+  const message = `The app ${app.name} has no ${word} ${JSON.stringify(name)}. Registered: ${known}. ${remedy}`
+  return new TelestoError(code, message, { field })
 }

@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { type Asked, apply, start, who } from './actions.js'
 import { JOB_STATES, type JobState } from './adapter.js'
 import { hasEnded } from './allowed.js'
+import { type Asked, apply } from './asked.js'
 import type { Core } from './core.js'
 import { statusOfParts } from './decide.js'
 import { storeToldParts, type ToldPart } from './engine/parts.js'
 import { TelestoError } from './errors.js'
+import { startAttempts } from './new-attempts.js'
 import { line, prose } from './options.js'
 import { hasStarted, isSettled, type StatusCode, statusCodeOf, statusText } from './status.js'
 import type { Transaction } from './store/database.js'
@@ -40,7 +41,7 @@ const refuseEnded = (row: JobRow, field: string): void => {
 /** The job with an attempt, to which status and parts belong: telling either starts it. */
 const started = async (core: Core, tx: Transaction, row: JobRow, asked: Asked): Promise<JobRow> => {
   if (row.attemptId !== null) return row
-  await start(core, tx, [row], await tx.now(), {}, asked)
+  await startAttempts(core, tx, [row], await tx.now(), {}, asked)
   return (await readJobRow(tx, row.id)) as JobRow
 }
 
@@ -77,7 +78,7 @@ export const setStatus = async (
     ...(hasStarted(after) && row.startTime === null ? { startTime: now } : {}),
     ...(settled ? { completionTime: now } : {}),
   }
-  await apply(tx, [row], now, { job, ...(settled ? { attempt: { ended: 1 } } : {}), ...who(asked) }, () => [])
+  await apply(tx, [row], now, { job, ...(settled ? { attempt: { ended: 1 } } : {}), ...asked }, () => [])
 }
 
 /** What is told beside a status that stays: it does not raise the version of that. */
@@ -108,7 +109,7 @@ const setLabel = async (
     )
   }
   const about = { app: row.app, jobId: row.id, attempt: row.attemptNumber }
-  const event = { kind: 'label' as const, ...about, data: { label, ...who(asked) } }
+  const event = { kind: 'label' as const, ...about, data: { label, ...asked } }
   const now = await tx.now()
   await apply(tx, [row], now, { job: { ...news, customStatus: label } }, () => [event])
 }

@@ -1,6 +1,7 @@
 import { type Action, type Viewer, visibleTo } from './access.js'
 import * as actions from './actions.js'
 import { ALLOWED } from './allowed.js'
+import { askedBy } from './asked.js'
 import type { Core } from './core.js'
 import { JobDoesNotExist, MultipleJobsReturned, TelestoError } from './errors.js'
 import { type Condition, condition, type JobFilter } from './filters.js'
@@ -152,7 +153,7 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
     }
     if (Object.keys(pending).length === 0) return 0
     return await this.#carryOut('edit', async (_core, tx, rows) => {
-      await editJobs(tx, await tx.now(), rows, pending, this.#by)
+      await editJobs(tx, await tx.now(), rows, pending, askedBy(this.#viewer))
     })
   }
 
@@ -202,7 +203,7 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
         const chosen = found.filter(({ row }) => wanted(row))
         this.#demand(action, chosen)
         const rows = chosen.map(({ row }) => row)
-        await carryOut(this.#core, tx, rows, this.#by)
+        await carryOut(this.#core, tx, rows, askedBy(this.#viewer))
         if (this.#viewer) await insertAudit(tx, await tx.now(), this.#viewer, action, rows)
         count += rows.length
       }
@@ -217,9 +218,6 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
     const denied = jobs.find((whole) => !new Job(this.#core, this.#viewer, whole).permits(action))
     if (!denied) return
     throw new TelestoError('forbidden', `You may not ${action} job ${denied.row.id}.`, { field: 'action' })
-  }
-  get #by(): { readonly by?: string } {
-    return this.#viewer ? { by: this.#viewer.user.id } : {}
   }
 
   #with(change: Partial<Plan>): JobQuery {
