@@ -1,7 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { expect } from 'vitest'
+import { type Logger, TelestoError } from '../src/index.js'
 import { routes } from '../src/web/routes.js'
+import type { Portal } from './web/support.js'
 
 // Secrets are canaries: nothing but the adapter may ever hold one, in whatever form. Whoever looks for them plants one more
 // first, and finds it: so that a search that cannot find anything is noticed.
@@ -97,6 +100,57 @@ export const hunt = (canaries: Readonly<Record<string, string>>) => {
     /** What was found, sorted; [] is what one hopes for. */
     get found(): readonly string[] {
       return [...found].sort()
+    },
+  }
+}
+
+/**
+ * Watches over the secrets of a portal: what it logs with `log`, what is answered or thrown to whoever `tried`, and the processes
+ * of this machine. Beside them a canary is planted, which has to be found wherever the search looks.
+ */
+export const watch = (secrets: Readonly<Record<string, string>>) => {
+  const planted = newCanary()
+  const search = hunt({ ...secrets, planted })
+  const stopProcesses = search.watchProcesses()
+  const logged: string[] = []
+  const told: unknown[] = []
+  const at =
+    (level: string) =>
+    (fields: object, message?: string): void =>
+      void logged.push(`${level} ${message} ${JSON.stringify(fields)} ${String(Reflect.get(fields, 'error'))}`)
+  const log: Logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  return {
+    planted,
+    search,
+    log,
+    logged,
+    /** undefined where it throws. */
+    async tried<T>(work: () => Promise<T>): Promise<T | undefined> {
+      try {
+        const answer = await work()
+        told.push(answer)
+        return answer
+      } catch (error) {
+        told.push(error)
+        if (error instanceof TelestoError) told.push(error.stack, error.cause)
+        return undefined
+      }
+    },
+    /** Ends the watch over the processes. */
+    stopProcesses,
+    /** Looks at all that the portal said, answers and stores. Answers where what was planted was found, as it is, and what else was. */
+    async everywhere({ directory, ask }: Pick<Portal, 'directory' | 'ask'>, jobs: readonly number[]) {
+      for (const one of told) search.look('what was answered or thrown', `${String(one)} ${JSON.stringify(one)}`)
+      search.look('the log', logged.join('\n'))
+      const answers = await search.inAnswers((where) => ask(`/telesto${where}`, { as: 'root' }), jobs)
+      expect(answers).toBeGreaterThan(20)
+      await search.inFiles(directory)
+      const asPlanted = 'planted (plain) in '
+      const isPlanted = (one: string): boolean => one.startsWith(asPlanted)
+      return {
+        places: search.found.filter(isPlanted).map((one) => one.slice(asPlanted.length)),
+        others: search.found.filter((one) => !isPlanted(one)),
+      }
     },
   }
 }
