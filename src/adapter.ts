@@ -203,7 +203,12 @@ export interface AdapterDefaults {
 }
 
 /** What an adapter module exports: plain data and one function. There is no base class. */
-export interface Adapter<Type extends string = string, C extends z.ZodType = z.ZodType, S extends Specs = Specs> {
+export interface Adapter<
+  Type extends string = string,
+  C extends z.ZodType = z.ZodType,
+  S extends Specs = Specs,
+  N extends Readonly<Record<string, string>> = Readonly<Record<string, string>>,
+> {
   /** The word for this kind of scheduler everywhere: "condor". */
   readonly type: Type
   readonly label: string
@@ -223,8 +228,11 @@ export interface Adapter<Type extends string = string, C extends z.ZodType = z.Z
    * for what it is given. The core checks both against the app, and fills in `SubmitRequest.task`.
    */
   readonly specs: S
-  /** Other names under which a job type is accepted: { CONDORJOB: 'CONDOR' }. Resolved before anything is stored. */
-  readonly aliases?: Readonly<Record<string, keyof S & string>>
+  /**
+   * Other names under which createJob accepts a job type, with the same options: { CONDORJOB: 'CONDOR' }. Resolved before anything
+   * is stored: `job.jobType` and filters know the type's own name alone.
+   */
+  readonly aliases?: N & Readonly<Record<string, keyof S & string>>
   /** For job types of which `job.getAttribute(name)` and `job.setAttribute(name, value)` can be asked. */
   readonly attributes?: Readonly<Record<string, SpecAttributes>>
   readonly defaults: AdapterDefaults
@@ -270,9 +278,14 @@ export const RESERVED_OPTIONS: readonly string[] = [
 ]
 
 /** Checks an adapter as it is written down. Throws Error, naming what is wrong: a reserved option, an alias of nothing. */
-export const defineAdapter = <const Type extends string, C extends z.ZodType, S extends Specs>(
-  adapter: Adapter<Type, C, S> & { readonly secrets: readonly (keyof z.output<C> & string)[] },
-): Adapter<Type, C, S> => {
+export const defineAdapter = <
+  const Type extends string,
+  C extends z.ZodType,
+  S extends Specs,
+  const N extends Readonly<Record<string, keyof S & string>> = Readonly<Record<never, never>>,
+>(
+  adapter: Adapter<Type, C, S, N> & { readonly secrets: readonly (keyof z.output<C> & string)[] },
+): Adapter<Type, C, S, N> => {
   for (const [jobType, schema] of Object.entries(adapter.specs)) {
     const fields = Object.keys((schema as { readonly shape?: object }).shape ?? {})
     const reserved = fields.find((field) => RESERVED_OPTIONS.includes(field))

@@ -47,18 +47,22 @@ type WithTasks<Options, T extends Tasks> = 'task' extends keyof Options
   ? Omit<Options, 'task' | 'input'> & ({ readonly task?: undefined; readonly input?: undefined } | TaskOptions<T>)
   : Options
 
-type SpecOf<A> = A extends Adapter<string, z.ZodType, infer S> ? S : never
-type OptionsOf<S, T extends Tasks> = {
-  [J in keyof S & string]: JobOptions & { readonly jobType: J } & (S[J] extends z.ZodType
-      ? WithTasks<z.input<S[J]>, T>
-      : never)
-}[keyof S & string]
+type OptionsOf<J extends string, Spec, T extends Tasks> = JobOptions & { readonly jobType: J } & (Spec extends z.ZodType
+    ? WithTasks<z.input<Spec>, T>
+    : never)
+/** Of each job type, and under each of the other names that its adapter declares. Any name at all is no declaration. */
+type AdapterOptions<A, T extends Tasks> =
+  A extends Adapter<string, z.ZodType, infer S, infer N>
+    ?
+        | { [J in keyof S & string]: OptionsOf<J, S[J], T> }[keyof S & string]
+        | (string extends keyof N ? never : { [J in keyof N & string]: OptionsOf<J, S[N[J]], T> }[keyof N & string])
+    : never
 /**
- * The union over all job types of the adapters: `jobType` decides which options are legal. Where the app's tasks are known,
- * `task` decides what `input` may be.
+ * The union over all job types of the adapters, under their own names and their aliases: `jobType` decides which options are
+ * legal. Where the app's tasks are known, `task` decides what `input` may be.
  */
 export type CreateJobOptions<A extends readonly Adapter[], T extends Tasks = Tasks> = {
-  [K in keyof A]: OptionsOf<SpecOf<A[K]>, T>
+  [K in keyof A]: AdapterOptions<A[K], T>
 }[number]
 /** A job among many that bulkCreate makes. `after`: places in the same array of jobs that are its parents too. */
 export type BulkJobOptions<A extends readonly Adapter[], T extends Tasks = Tasks> = CreateJobOptions<A, T> & {

@@ -91,6 +91,7 @@ await flood.createJob({
   onParentFailure: 'wait',
   groups: 'g',
 })
+await flood.createJob({ name: 'a', user: 'u', jobType: 'CONDORJOB', executable: 'x', requestCpus: 2 })
 await flood.createJob({ name: 'a', user: 'u', jobType: 'BASIC' })
 await flood.buildJob({ name: 'a', user: 'u', jobType: 'BASIC', command: ['x'], tags: { a: 'b' }, groups: ['g'] })
 await flood.bulkCreate([
@@ -107,6 +108,10 @@ await flood.createJob({ name: 'a', user: 'u', jobType: 'CONDOR' })
 await flood.createJob({ name: 'a', user: 'u', jobType: 'BASIC', executable: 'x' })
 // @ts-expect-error a typo
 await flood.createJob({ name: 'a', user: 'u', jobType: 'CONDOR', executable: 'x', requestCpu: 2 })
+// @ts-expect-error the same under another name of the job type
+await flood.createJob({ name: 'a', user: 'u', jobType: 'CONDORJOB', executable: 'x', requestCpu: 2 })
+// @ts-expect-error an option of another job type than the one that the name means
+await flood.createJob({ name: 'a', user: 'u', jobType: 'CONDORJOB', nodes: [{ name: 'n' }] })
 // @ts-expect-error an unknown job type
 await flood.createJob({ name: 'a', user: 'u', jobType: 'DASK' })
 // @ts-expect-error no job type
@@ -291,6 +296,9 @@ const onPool = await pool.createJob({
   numJobs: 20,
 })
 await pool.createJob({ ...NILE, arguments: '--seed $(Process)', queue: 20 })
+await pool.createJob({ ...NILE, jobType: 'CONDORJOB', executable: 'model.sh' })
+// @ts-expect-error the same options under the other name
+await pool.createJob({ ...NILE, jobType: 'CONDORJOB', numJobs: '20' })
 // @ts-expect-error there is no such template
 await pool.createJob({ ...NILE, condorpyTemplateName: 'vanila' })
 // @ts-expect-error an argument is a string
