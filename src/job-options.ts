@@ -47,8 +47,10 @@ type WithTasks<Options, T extends Tasks> = 'task' extends keyof Options
   ? Omit<Options, 'task' | 'input'> & ({ readonly task?: undefined; readonly input?: undefined } | TaskOptions<T>)
   : Options
 
+/** What zod calls the input of an object without fields would forbid the options of every job. */
+type InputOf<Spec extends z.ZodType> = z.input<Spec> extends Record<string, never> ? unknown : z.input<Spec>
 type OptionsOf<J extends string, Spec, T extends Tasks> = JobOptions & { readonly jobType: J } & (Spec extends z.ZodType
-    ? WithTasks<z.input<Spec>, T>
+    ? WithTasks<InputOf<Spec>, T>
     : never)
 /** Of each job type, and under each of the other names that its adapter declares. Any name at all is no declaration. */
 type AdapterOptions<A, T extends Tasks> =

@@ -270,8 +270,15 @@ await createTelesto({ adapters: [local], customStatuses: { Calibrating: 'running
 await createTelesto({ adapters: [local], customStatuses: { Calibrating: 'Running' } })
 
 const surveys = (
-  await createTelesto({ adapters: [defineJobTypes('surveys', { SURVEY: z.strictObject({ region: z.string() }) })] })
+  await createTelesto({
+    adapters: [
+      defineJobTypes('surveys', { SURVEY: z.strictObject({ region: z.string() }), REVIEW: z.strictObject({}) }),
+    ],
+  })
 ).app('rivers')
+await surveys.createJob({ name: 'a', user: 'ada', jobType: 'REVIEW', groups: 'hydro' })
+// @ts-expect-error an option of a type that has none
+await surveys.createJob({ name: 'a', user: 'ada', jobType: 'REVIEW', region: 'north' })
 const surveyed = await surveys.createJob({ name: 'a', user: 'ada', jobType: 'SURVEY', region: 'north' })
 // @ts-expect-error without an option of its type
 await surveys.createJob({ name: 'a', user: 'ada', jobType: 'SURVEY' })
