@@ -3,12 +3,12 @@ import { nodeTooOld } from '../node-version.js'
 import { version } from '../version.js'
 import { type Command, exitCodeOf, type Group, wasCalledWrongly } from './command.js'
 import { keys } from './keys.js'
-import { link } from './link.js'
+import { link, unlink } from './link.js'
 import { migrate } from './migrate.js'
 import { report } from './report.js'
 import { schedulers } from './schedulers.js'
 
-const commands: Readonly<Record<string, Command | Group>> = { migrate, schedulers, link, keys, report }
+const commands: Readonly<Record<string, Command | Group>> = { migrate, schedulers, link, unlink, keys, report }
 const inside = (one: Command | Group): readonly Command[] => ('commands' in one ? Object.values(one.commands) : [one])
 
 const help = (): string =>

@@ -72,6 +72,8 @@ test.each<[readonly string[], number, string]>([
   [['schedulers', 'paint'], 2, 'there is no command "schedulers paint"'],
   [['keys', 'generate', 'x'], 2, "Unexpected argument 'x'"],
   [['link', 'pool'], 2, 'Give the name of a scheduler, and an app and its setting as app:setting'],
+  [['unlink', 'flood'], 2, 'Give an app and its setting as app:setting'],
+  [['unlink', 'pool', 'flood:compute'], 2, 'Give an app and its setting as app:setting'],
 ])('%j ends with %i', async (args, code, sentence) => {
   const answer = await here.telesto(args)
   expect(answer).toMatchObject({ code, stdout: '' })

@@ -16,6 +16,7 @@ test('Nothing is made where there is no database: the sentence says how to make 
     ['schedulers', 'list'],
     ['keys', 'rotate'],
     ['link', 'pool', 'flood:compute'],
+    ['unlink', 'flood:compute'],
   ])
     expect(await telesto(args)).toMatchObject({
       code: 1,
@@ -194,6 +195,39 @@ test('link assigns a record to a setting that an app has declared', async () => 
   ])
 })
 
+test('unlink takes the record away: executed jobs keep theirs, others are refused until one is linked', async () => {
+  const { telesto, done, portal, rows } = await installed()
+  await done([...VAULT, 'pool'])
+  const opened = await portal()
+  const flood = opened.app('flood', { schedulerSettings: { compute: { adapter: 'vault' } } })
+  await opened.listSchedulerSettings()
+  expect(await done(['unlink', 'flood:compute'])).toBe('flood:compute had no scheduler.')
+  await done(['link', 'pool', 'flood:compute'])
+  const run = { name: 'run', user: 'ada', jobType: 'VAULT', scheduler: 'compute' } as const
+  const [executed, created] = await flood.bulkCreate([run, run])
+  await executed?.execute()
+  expect(await done(['unlink', 'flood:compute'])).toBe(
+    'flood:compute no longer runs on pool. Jobs that were executed run on; others are refused until a scheduler is linked.',
+  )
+  expect((await opened.listSchedulerSettings())[0]).toMatchObject({ name: 'compute', scheduler: null })
+  expect(rows('SELECT s.name FROM telesto_attempts a JOIN telesto_schedulers s ON s.id = a.scheduler_id')).toEqual([
+    { name: 'pool' },
+  ])
+  await expect(created?.execute()).rejects.toMatchObject({ code: 'setting_not_assigned' })
+  await expect(flood.createJob(run)).rejects.toMatchObject({ code: 'setting_not_assigned' })
+  expect(await telesto(['unlink', 'flood:storage'])).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(
+      'No app has declared the setting flood:storage in this database. Declared: flood:compute.',
+    ),
+  })
+  expect(rows(`SELECT data FROM telesto_audit WHERE action = 'assignScheduler' AND scheduler_id IS NULL`)).toEqual(
+    Array.from({ length: 2 }, () => ({ data: JSON.stringify({ setting: 'compute', scheduler: null }) })),
+  )
+  await done(['link', 'pool', 'flood:compute'])
+  await created?.execute()
+})
+
 test('keys: a new one, and rotation from an old one to it', async () => {
   const { telesto, done } = await installed()
   const fresh = await done(['keys', 'generate'])
@@ -258,6 +292,7 @@ test('--help of the program, of a group and of a command', async () => {
     'schedulers create',
     'schedulers remove',
     'link',
+    'unlink',
     'keys rotate',
     'report',
   ])
