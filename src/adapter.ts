@@ -99,6 +99,7 @@ export type SubmitRequest<S extends Specs = Specs> = {
 
 /** 'ok': the request was taken, not carried out. An error concerns this job alone. */
 export type Answer = 'ok' | SchedulerError
+/** An attempt of which no more is known than that submit() was called for it. */
 export interface HandedOver {
   readonly token: Token
   readonly jobType: string
@@ -106,13 +107,18 @@ export interface HandedOver {
   readonly handedOverAt: Date
 }
 export interface LogName {
+  /** The part of the job that writes it; absent: the job itself. */
   readonly part?: string
   readonly name: string
+  /** Bytes, so far. */
   readonly size: number
 }
+/** A window of a log. */
 export interface LogWindow {
   readonly bytes: Uint8Array
+  /** The byte to ask from next time. */
   readonly next: number
+  /** Nothing more will come. */
   readonly end: boolean
 }
 
@@ -318,14 +324,18 @@ export class SchedulerError extends Error {
   }
 }
 
+/** Shaped like pino: fields, then a message. */
 export interface Logger {
   debug(f: object, m?: string): void
   info(f: object, m?: string): void
   warn(f: object, m?: string): void
   error(f: object, m?: string): void
 }
+/** What an adapter has of the world outside. */
 export interface AdapterContext {
+  /** Secrets of the record are taken out of what it is told. */
   readonly log: Logger
+  /** The wall clock. */
   readonly now: () => Date
   readonly transport: Transport
   readonly fetch: typeof globalThis.fetch
@@ -335,25 +345,37 @@ export interface AdapterContext {
 export interface Transport {
   /** A command that fails is a result. */
   exec(argv: readonly [string, ...string[]], options?: ExecOptions): Promise<ExecResult>
-  /** undefined: there is no such file. */
+  /** From the byte `from`, at most `maxBytes`; undefined: there is no such file. */
   read(path: string, from?: number, maxBytes?: number): Promise<Uint8Array | undefined>
+  /** Replaces the file in one step. `mode`: its permissions, 0o600. */
   write(path: string, data: string | Uint8Array, mode?: number): Promise<void>
+  /** Copies a file of this machine to the target, in one step. */
   put(localPath: string, remotePath: string): Promise<void>
+  /** Copies a file of the target to this machine, in one step. */
   get(remotePath: string, localPath: string): Promise<void>
+  /** The entries of a directory, by name, with sizes in bytes. */
   list(path: string): Promise<readonly { readonly name: string; readonly size: number; readonly directory: boolean }[]>
+  /** With the directories above it; it may be there already. */
   mkdir(path: string): Promise<void>
+  /** With all that is in it; it need not be there. */
   remove(path: string): Promise<void>
+  /** Ends commands that still run. Idempotent. */
   close(): Promise<void>
 }
 export interface ExecOptions {
   readonly cwd?: string
+  /** Added to the environment that a command has there anyway. */
   readonly env?: Readonly<Record<string, string>>
   readonly stdin?: string | Uint8Array
+  /** After so many milliseconds the command is ended, and `unavailable` is thrown. */
   readonly timeoutMs?: number
+  /** Of stdout and stderr together; a command that writes more is ended, and `protocol` is thrown. @defaultValue 64 MiB */
   readonly maxBytes?: number
+  /** Ends the command when it aborts; `unavailable` is thrown. */
   readonly signal?: AbortSignal
 }
 export interface ExecResult {
+  /** null: a signal ended it. */
   readonly code: number | null
   readonly stdout: Uint8Array
   readonly stderr: Uint8Array

@@ -7,6 +7,7 @@ import type { ProcessResults } from './processing.js'
 
 /** What telesto.app() takes. */
 export interface AppOptions<T extends Tasks = Tasks> {
+  /** Named slots to which an administrator assigns scheduler records; jobs name one as their `scheduler`. */
   readonly schedulerSettings?: Readonly<Record<string, SchedulerSettingDeclaration>>
   /** Functions that a job names in `processResults`. */
   readonly processResults?: Readonly<Record<string, ProcessResults>>

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { type Access, defaultAccess } from './access.js'
-import type { Adapter, Logger } from './adapter.js'
+import type { Adapter } from './adapter.js'
 import type { Functions } from './app-options.js'
 import { systemClock } from './clock.js'
 import { createConnections } from './connections.js'
@@ -17,6 +17,7 @@ import { createQuestions } from './questions.js'
 import { createRegistry } from './registry.js'
 import { createReportTokens, reportKeys } from './report-token.js'
 import { ensureRecordsOfThisMachine } from './schedulers/change.js'
+import { silent } from './silent.js'
 import { DATABASE_FILE, openDatabase } from './store/open.js'
 import { createProgress } from './store/progress.js'
 import { Telesto } from './telesto.js'
@@ -27,8 +28,6 @@ import { createUrls } from './urls.js'
 import { createPolled } from './waiting/polled.js'
 import { createWaiting } from './waiting/waiting.js'
 import { createWeb } from './web/web.js'
-
-const silent: Logger = { debug() {}, info() {}, warn() {}, error() {} }
 
 /** Opens the store, starts the loops. Throws TelestoError that names the option; `database_…` where the store cannot be used. */
 export const createTelesto = async <const A extends readonly Adapter[]>(

@@ -34,8 +34,9 @@ export interface HistoryEntry {
 export interface HistoryPage {
   /** Only what came after the entry with this id. */
   readonly after?: number
+  /** At most so many entries, 1 to 1000. @defaultValue 200 */
   readonly limit?: number
-  /** The last entries instead of the first. */
+  /** The last entries instead of the first. @defaultValue false */
   readonly last?: boolean
 }
 

@@ -9,6 +9,7 @@ import type { BulkJobOptions, CreateJobOptions, JobOptions, Tasks } from './job-
 import { checkOptions } from './options.js'
 import { checkParents, checkPlaces, visibleParents } from './parents.js'
 import { JobQuery, type Order } from './query.js'
+import { notAssigned, notDeclared } from './schedulers/settings.js'
 import type { Transaction } from './store/database.js'
 import type { NewJob, WholeJob } from './store/jobs.js'
 import { readScheduler, readSetting } from './store/schedulers.js'
@@ -27,7 +28,9 @@ export interface ListJobsOptions {
 }
 
 export interface GetJobOptions {
+  /** Only if it is this user's. */
   readonly user?: string
+  /** Only if these hold. */
   readonly filters?: JobFilter
 }
 
@@ -47,6 +50,7 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[], T ext
     this.#viewer = viewer
     this.app = app
   }
+  /** The same; Tethys calls it so. */
   get label(): string {
     return this.app
   }
@@ -81,7 +85,7 @@ export class JobManager<A extends readonly Adapter[] = readonly Adapter[], T ext
     return await this.#create(options, inPlace)
   }
 
-  /** A query of this app's jobs, narrowed. Awaited it is Job[]. */
+  /** A query of this app's jobs, narrowed. Awaited it is Job[]. Throws `invalid` and `unknown_field`, naming the option or filter. */
   listJobs(options: ListJobsOptions = {}): JobQuery {
     const { user, groups, orderBy = 'id', filters = {} } = options
     if (user !== undefined && groups !== undefined) {
@@ -272,21 +276,9 @@ const schedulerOption = async (
     return { schedulerSetting: null, schedulerId: record.id }
   }
   const declared = app.schedulerSettings[scheduler]
-  if (!declared || !Object.hasOwn(app.schedulerSettings, scheduler)) {
-    throw new TelestoError(
-      'setting_not_declared',
-      `The app ${app.name} declares no scheduler setting ${JSON.stringify(scheduler)}. Declared: ${Object.keys(app.schedulerSettings).join(', ') || 'none'}.`,
-      { field: 'scheduler' },
-    )
-  }
+  if (!declared || !Object.hasOwn(app.schedulerSettings, scheduler)) throw notDeclared(app, scheduler, 'scheduler')
   if (declared.adapter !== adapter) wrongAdapter(`The setting ${scheduler}`, declared.adapter)
   const setting = await readSetting(core.database, app.name, scheduler)
-  if (setting?.schedulerId === null || setting === undefined) {
-    throw new TelestoError(
-      'setting_not_assigned',
-      `No scheduler is assigned to the setting ${scheduler} of the app ${app.name}. An administrator assigns one.`,
-      { field: 'scheduler' },
-    )
-  }
+  if (setting === undefined || setting.schedulerId === null) throw notAssigned(app.name, scheduler)
   return { schedulerSetting: scheduler, schedulerId: null }
 }

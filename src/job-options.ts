@@ -11,19 +11,25 @@ export type OnParentFailure = 'abort' | 'wait' | 'run'
 
 /** Options of every job, whatever its type. An adapter's spec may not use these names. */
 export interface JobOptions {
+  /** 1 to 1,024 characters on one line; `{id}` in it becomes the job's id. It need not be unique. */
   readonly name: string
+  /** The id of its owner, 1 to 255 characters: `User.id`. */
   readonly user: string
+  /** At most 2,048 characters. */
   readonly description?: string
-  /** One group or many, of 1 to 255 characters each. */
+  /** One group or many, of 1 to 255 characters each: who is in one of them sees the job. */
   readonly groups?: string | readonly string[]
   /** The name of a scheduler setting of the app, or a record given by `getScheduler`. */
   readonly scheduler?: string | { readonly id: number; readonly name: string }
+  /** JSON of the app's own; filters find what is in it. */
   readonly extendedProperties?: Readonly<Record<string, unknown>>
+  /** The name of a function that the app was declared with; it runs when the results are here. */
   readonly processResults?: string
   /** Jobs of the same app, of any type, that must be Complete first. */
   readonly parents?: readonly number[]
   /** What becomes of this job when its parents have ended and one of them is not Complete. Default: 'abort'. */
   readonly onParentFailure?: OnParentFailure
+  /** Texts of at most 1,024 characters by their names, to filter by. */
   readonly tags?: Readonly<Record<string, string>>
   /** The directory in which the job's attempts get theirs; absolute, inside the app's roots. Default: one for each user. */
   readonly workspace?: string

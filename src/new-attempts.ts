@@ -3,6 +3,7 @@ import type { Core } from './core.js'
 import { attemptDirectory, defaultWorkspace } from './directories.js'
 import { TelestoError } from './errors.js'
 import { newToken } from './report-token.js'
+import { notAssigned } from './schedulers/settings.js'
 import type { Transaction } from './store/database.js'
 import { insertRows } from './store/insert.js'
 import type { JobRow } from './store/jobs.js'
@@ -39,11 +40,7 @@ const schedulerOf = async (core: Core, tx: Transaction, row: JobRow): Promise<Sc
     const setting = await readSetting(tx, row.app, row.schedulerSetting)
     const record = setting?.schedulerId ? await readScheduler(tx, setting.schedulerId) : undefined
     if (record) return record
-    throw new TelestoError(
-      'setting_not_assigned',
-      `No scheduler is assigned to the setting ${row.schedulerSetting} of the app ${row.app}. An administrator assigns one.`,
-      { field: 'scheduler' },
-    )
+    throw notAssigned(row.app, row.schedulerSetting)
   }
   const record = adapter.thisMachine ? await readSchedulerOfMachine(tx, adapter.type, core.machine) : undefined
   if (record) return record

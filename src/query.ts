@@ -61,6 +61,7 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
   exclude(filter: JobFilter): JobQuery {
     return this.#with({ excluded: [...this.#plan.excluded, filter] })
   }
+  /** Ordered by a field, in place of the order before. Throws `unknown_field`. */
   orderBy(order: Order): JobQuery {
     const field = String(order).replace(/^-/, '')
     if (!Object.hasOwn(ORDER_COLUMNS, field)) {
@@ -72,7 +73,7 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
     }
     return this.#with({ order })
   }
-  /** The jobs from `start` (0 is the first) up to and without `end`. */
+  /** The jobs from `start` (0 is the first) up to and without `end`, after which nothing is filtered or ordered. Throws `invalid`. */
   slice(start: number, end?: number): JobQuery {
     const whole = (value: number, name: string): number => {
       if (Number.isSafeInteger(value) && value >= 0) return value
@@ -129,6 +130,7 @@ export class JobQuery implements PromiseLike<Job[]>, AsyncIterable<Job> {
     const counted = await this.#core.totals.count(where, most === undefined ? undefined : most + offset)
     return Math.max(0, Math.min(counted - offset, most ?? Number.POSITIVE_INFINITY))
   }
+  /** Whether any job matches. */
   async exists(): Promise<boolean> {
     return (await this.count({ cap: 1 })) > 0
   }

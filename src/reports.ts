@@ -28,6 +28,9 @@ export interface ReportAnswer {
 
 type Body = z.output<typeof reportSchema>
 
+/** So many nodes share a statement. */
+const CHUNK = 500
+
 /**
  * A signed report. Throws `report_refused` alike for an unknown job, a wrong token and that of an old attempt; then
  * `already_settled`; then `invalid`, naming the field. Progress and messages do not raise the version of the status.
@@ -100,11 +103,15 @@ const applyNodes = async (
     return told.length
   }
   let applied = 0
-  for (const { name, state } of told) {
-    applied += await tx.run(
-      'UPDATE telesto_parts SET state = $1, reported_at = $2 WHERE attempt_id = $3 AND name = $4',
-      [state, now, row.attemptId, name],
-    )
+  for (const [state, nodes] of Map.groupBy(told, (node) => node.state)) {
+    for (let start = 0; start < nodes.length; start += CHUNK) {
+      const names = nodes.slice(start, start + CHUNK).map(({ name }) => name)
+      applied += await tx.run(
+        `UPDATE telesto_parts SET state = $1, reported_at = $2
+         WHERE attempt_id = $3 AND name IN (${names.map((_, index) => `$${index + 4}`).join(', ')})`,
+        [state, now, row.attemptId, ...names],
+      )
+    }
   }
   if (applied > 0) {
     await countParts(tx, row.attemptId as number)

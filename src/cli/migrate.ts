@@ -1,8 +1,7 @@
 import { parseArgs } from 'node:util'
+import { silent } from '../silent.js'
 import { type Command, wrongly } from './command.js'
 import { PLACE, PLACE_USAGE, placeIn } from './place.js'
-
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /** `telesto migrate`: brings a database up to this version, or back down. */
 export const migrate: Command = {
@@ -22,7 +21,7 @@ export const migrate: Command = {
     const { DATABASE_FILE, migrateDatabase } = await import('../store/open.js')
     const { name, names, copy } = await migrateDatabase({
       ...placeIn(values, DATABASE_FILE),
-      log: quiet,
+      log: silent,
       ...(values.down ? { down: down ?? true } : {}),
     })
     if (names.length === 0) return values.down ? `${name} has no migration to undo.` : `${name} is up to date.`

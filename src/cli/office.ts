@@ -8,11 +8,10 @@ import { machineId } from '../machine.js'
 import { createQuestions } from '../questions.js'
 import { createRegistry } from '../registry.js'
 import type { By, Office } from '../schedulers/records.js'
+import { silent } from '../silent.js'
 import { DATABASE_FILE, openDatabase } from '../store/open.js'
 import { openTransport } from '../transport/open.js'
 import { type PlaceGiven, placeIn } from './place.js'
-
-const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 /** What the command line has of Telesto: the records, and no loops. */
 export interface CliOffice extends Office {
@@ -30,7 +29,7 @@ export const inOffice = async <T>(given: PlaceGiven, work: (office: CliOffice) =
   const database = await openDatabase({
     ...placeIn(given, DATABASE_FILE),
     clock: systemClock,
-    log: quiet,
+    log: silent,
     migrate: false,
   })
   const opened: CliOffice[] = []
@@ -42,10 +41,10 @@ export const inOffice = async <T>(given: PlaceGiven, work: (office: CliOffice) =
       registry,
       keys,
       machine: machineId(),
-      connections: createConnections(registry, keys, quiet, now, openTransport),
+      connections: createConnections(registry, keys, silent, now, openTransport),
       questions: createQuestions(() => systemClock.monotonic()),
       clock: systemClock,
-      log: quiet,
+      log: silent,
       committed: () => {},
       apps: new Map(),
       knowing: office,

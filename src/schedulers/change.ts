@@ -142,17 +142,17 @@ export const updateScheduler = async (
   const limits = checkLimits(rest)
   const { row, reconfigured } = await office.database.write(async (tx) => {
     const found = await demandRow(tx, name)
-    const changed = config === undefined ? [] : await changedConfig(office, tx, found, config)
-    const columns = [...limitColumns(limits), ...changed.flatMap(({ columns }) => columns)]
+    const changed = config === undefined ? undefined : await changedConfig(office, tx, found, config)
+    const columns = [...limitColumns(limits), ...(changed?.columns ?? [])]
     if (columns.length === 0) return { row: found, reconfigured: false }
     const sets = columns.map(([column], index) => `${column} = $${index + 2}`).join(', ')
     await tx.run(`UPDATE telesto_schedulers SET ${sets} WHERE id = $1`, [
       found.id,
       ...columns.map(([, value]) => value),
     ])
-    const data = { name, ...limits, ...changed[0]?.told }
+    const data = { name, ...limits, ...changed?.told }
     await audit(tx, by, action, { schedulerId: found.id, data })
-    return { row: (await readScheduler(tx, found.id)) as SchedulerRow, reconfigured: changed.length > 0 }
+    return { row: (await readScheduler(tx, found.id)) as SchedulerRow, reconfigured: changed !== undefined }
   })
   if (reconfigured) office.connections.drop(row.id)
   office.committed()
@@ -164,38 +164,37 @@ interface Changed {
   readonly told: object
 }
 
+/** undefined: it stays as it is. */
 const changedConfig = async (
   office: Office,
   tx: Transaction,
   row: SchedulerRow,
   given: unknown,
-): Promise<readonly Changed[]> => {
+): Promise<Changed | undefined> => {
   const adapter = adapterOf(office, row.adapter)
   const checked = checkConfig(adapter, office.keys, row, given)
   const removed = Object.keys(sealedOf(row)).filter(
     (field) => !Object.hasOwn(checked.kept, field) && !Object.hasOwn(checked.fresh, field),
   )
   const same = checked.open === row.config && Object.keys(checked.fresh).length === 0 && removed.length === 0
-  if (same) return []
+  if (same) return undefined
   const field = movedField(adapter, row.config, checked.open)
   if (field !== undefined) await refuseActive(tx, row, `config.${field}`, `The ${field} cannot be changed now`)
-  return [
-    {
-      columns: [
-        ['config', checked.open],
-        ['secrets', sealed(office, row.id, checked)],
-        // Whatever it was that could not be asked: this may be the remedy.
-        ['poll_failures', 0],
-        ['orders_failures', 0],
-        ['next_poll_at', 0],
-        ['next_orders_at', 0],
-      ],
-      told: {
-        ...told(checked, JSON.parse(row.config)),
-        ...(removed.length > 0 ? { secretsRemoved: removed } : {}),
-      },
+  return {
+    columns: [
+      ['config', checked.open],
+      ['secrets', sealed(office, row.id, checked)],
+      // Whatever it was that could not be asked: this may be the remedy.
+      ['poll_failures', 0],
+      ['orders_failures', 0],
+      ['next_poll_at', 0],
+      ['next_orders_at', 0],
+    ],
+    told: {
+      ...told(checked, JSON.parse(row.config)),
+      ...(removed.length > 0 ? { secretsRemoved: removed } : {}),
     },
-  ]
+  }
 }
 
 /**

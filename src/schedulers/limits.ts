@@ -1,14 +1,22 @@
 import { z } from 'zod'
 import { check } from '../options.js'
+import { columnOf } from '../store/columns.js'
 
 /** What an administrator may set on a scheduler record beside its configuration. null: no limit. */
 export interface SchedulerLimits {
+  /** False: it is asked nothing and given nothing; its jobs stay as they are. @defaultValue true */
   readonly enabled?: boolean
+  /** Seconds between two polls, whoever asks; more where nothing changes, and none without active jobs. At most 3600. */
   readonly pollSeconds?: number
+  /** Jobs in one question; more are asked about in several. */
   readonly maxIdsPerPoll?: number
+  /** Of all processes together. @defaultValue null */
   readonly maxPollsPerMinute?: number | null
+  /** Jobs that are handed over in a minute, by all processes together. */
   readonly maxSubmitsPerMinute?: number
+  /** Jobs that it has at once; the others wait as Pending. */
   readonly maxActiveJobs?: number | null
+  /** The same of one user. @defaultValue null */
   readonly maxActiveJobsPerUser?: number | null
 }
 
@@ -35,6 +43,6 @@ export const checkLimits = (wanted: unknown): SchedulerLimits =>
 /** As columns of the record. */
 export const limitColumns = (limits: SchedulerLimits): [column: string, value: number | null][] =>
   Object.entries(limits).map(([field, value]) => [
-    field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    columnOf(field),
     typeof value === 'boolean' ? Number(value) : (value as number | null),
   ])

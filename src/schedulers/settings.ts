@@ -1,5 +1,4 @@
-import type { App, Core } from '../core.js'
-import { appOf } from '../core.js'
+import { type App, appOf, type Core, type SchedulerSettingDeclaration } from '../core.js'
 import { TelestoError } from '../errors.js'
 import { insertRecordAudit } from '../store/audit.js'
 import type { Transaction } from '../store/database.js'
@@ -33,9 +32,12 @@ const UPSERT = `INSERT INTO telesto_scheduler_settings (app, name, adapter, desc
   ON CONFLICT (app, name) DO UPDATE SET description = excluded.description, required = excluded.required, adapter = excluded.adapter,
     scheduler_id = CASE WHEN telesto_scheduler_settings.adapter = excluded.adapter THEN telesto_scheduler_settings.scheduler_id END`
 
-type Declared = App['schedulerSettings'][string]
-
-const declare = async (tx: Transaction, app: string, name: string, declared: Declared): Promise<void> => {
+const declare = async (
+  tx: Transaction,
+  app: string,
+  name: string,
+  declared: SchedulerSettingDeclaration,
+): Promise<void> => {
   const { adapter, description = '', required = false } = declared
   await tx.run(UPSERT, [app, name, adapter, description, required ? 1 : 0])
 }
@@ -77,10 +79,7 @@ export const assignScheduler = async (
     const stored = await readSetting(tx, app, setting)
     const declared = here && Object.hasOwn(here, setting) ? here[setting] : undefined
     if (declared) await declare(tx, app, setting, declared)
-    else if (!stored || here) {
-      const message = `The app ${appOf(office, app).name} declares no scheduler setting ${JSON.stringify(setting)}.`
-      throw new TelestoError('setting_not_declared', message, { field: 'setting' })
-    }
+    else if (!stored || here) throw notDeclared(appOf(office, app), setting, 'setting')
     const adapter = declared?.adapter ?? stored?.adapter
     const row = scheduler === null ? undefined : await demandRow(tx, scheduler, 'scheduler')
     if (row && row.adapter !== adapter) {
@@ -100,3 +99,19 @@ export const assignScheduler = async (
   })
   office.committed()
 }
+
+/** What a job, or an administrator, named under `field` is no setting of the app. */
+export const notDeclared = (app: App, setting: string, field: string): TelestoError =>
+  new TelestoError(
+    'setting_not_declared',
+    `The app ${app.name} declares no scheduler setting ${JSON.stringify(setting)}. Declared: ${Object.keys(app.schedulerSettings).join(', ') || 'none'}.`,
+    { field },
+  )
+
+/** A job cannot run on the setting that it names. */
+export const notAssigned = (app: string, setting: string): TelestoError =>
+  new TelestoError(
+    'setting_not_assigned',
+    `No scheduler is assigned to the setting ${setting} of the app ${app}. An administrator assigns one.`,
+    { field: 'scheduler' },
+  )

@@ -11,8 +11,8 @@ export type EventKind =
   | 'requeued'
   | 'parts'
   | 'progress' // of the job, or of the parents that it waits for; forgotten after an hour: it is news, not history
-  | 'note' // data: reason: something that a person should know (a stray, an uncertain submission)
   | 'deleted' // likewise
+  | 'note' // data: reason: something that a person should know (a stray, an uncertain submission)
   | 'health' // of a scheduler record
 
 export interface NewEvent {

@@ -1,5 +1,6 @@
 import type { OnParentFailure } from '../job-options.js'
 import type { StatusClass, StatusCode } from '../status.js'
+import { asFields } from './columns.js'
 import type { Transaction } from './database.js'
 
 /** A row of telesto_jobs with what is shown of its current attempt. Times are milliseconds since 1970. */
@@ -114,12 +115,11 @@ const ATTEMPT_COLUMNS = [
   'waits_for',
   'collect_error',
 ]
-const camel = (name: string): string => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
 
 /** Every column of JobRow, of telesto_jobs j and its current attempt a. */
 export const SELECT = `SELECT ${[
-  ...JOB_COLUMNS.map((name) => `j.${name} AS "${camel(name)}"`),
-  ...ATTEMPT_COLUMNS.map((name) => `a.${name} AS "${camel(name)}"`),
+  asFields(JOB_COLUMNS, 'j'),
+  asFields(ATTEMPT_COLUMNS, 'a'),
   'a.number AS "attemptNumber"',
   'a.scheduler_id AS "attemptSchedulerId"',
   'w.status_code AS "waitsForStatus"',
@@ -129,7 +129,7 @@ export const SELECT = `SELECT ${[
   LEFT JOIN telesto_jobs w ON w.id = a.waits_for`
 
 /** The columns of a row of telesto_jobs itself, as INSERT answers them. */
-export const OWN_COLUMNS = JOB_COLUMNS.map((name) => `${name} AS "${camel(name)}"`).join(', ')
+export const OWN_COLUMNS = asFields(JOB_COLUMNS)
 /** The other fields of a row of which no attempt exists. */
 export const NO_ATTEMPT = {
   attemptNumber: null,

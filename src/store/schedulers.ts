@@ -1,3 +1,4 @@
+import { asFields } from './columns.js'
 import type { Transaction } from './database.js'
 
 /** A row of telesto_schedulers. Times are milliseconds since 1970. */
@@ -58,9 +59,7 @@ const COLUMNS = [
   'submit_window_count',
   'creation_time',
 ]
-const SELECT = `SELECT ${COLUMNS.map(
-  (name) => `${name} AS "${name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())}"`,
-).join(', ')} FROM telesto_schedulers`
+const SELECT = `SELECT ${asFields(COLUMNS)} FROM telesto_schedulers`
 
 type Reader = Pick<Transaction, 'all'>
 

@@ -1,4 +1,5 @@
 import { type Doer, insertAudit } from './audit.js'
+import { columnOf } from './columns.js'
 import type { Transaction, Value } from './database.js'
 import { insertEvents } from './events.js'
 import { insertRows } from './insert.js'
@@ -82,16 +83,8 @@ export const insertJobs = async (tx: Transaction, jobs: readonly NewJob[], doer?
   return whole
 }
 
-/** The fields that are columns. */
-const COLUMNS = {
-  name: 'name',
-  description: 'description',
-  statusMessage: 'status_message',
-  progress: 'progress',
-  onParentFailure: 'on_parent_failure',
-  spec: 'spec',
-  extendedProperties: 'extended_properties',
-}
+/** Fields that are columns of a job's own row; the others have rows of their own. */
+const OWN_FIELDS = ['name', 'description', 'statusMessage', 'progress', 'onParentFailure', 'spec', 'extendedProperties']
 
 /** Writes edited fields of jobs: their columns, and the rows that belong to them. `{id}` in a name becomes the job's id. */
 export const updateFields = async (
@@ -99,16 +92,14 @@ export const updateFields = async (
   ids: readonly number[],
   pending: Partial<Record<string, unknown>>,
 ): Promise<void> => {
-  const sets = Object.entries(COLUMNS).filter(([field]) => pending[field] !== undefined)
-  if (sets.length > 0) {
-    const list = sets
-      .map(([field, column], index) => {
-        const value = `$${index + 1}`
-        return `${column} = ${field === 'name' ? `REPLACE(${value}, '{id}', CAST(id AS TEXT))` : value}`
-      })
-      .join(', ')
-    const values = sets.map(([field]) => pending[field] as Value)
-    await tx.run(`UPDATE telesto_jobs SET ${list} WHERE id IN (${ids.join(', ')})`, values)
+  const fields = OWN_FIELDS.filter((field) => pending[field] !== undefined)
+  if (fields.length > 0) {
+    const sets = fields.map((field, index) => {
+      const value = `$${index + 1}`
+      return `${columnOf(field)} = ${field === 'name' ? `REPLACE(${value}, '{id}', CAST(id AS TEXT))` : value}`
+    })
+    const values = fields.map((field) => pending[field] as Value)
+    await tx.run(`UPDATE telesto_jobs SET ${sets.join(', ')} WHERE id IN (${ids.join(', ')})`, values)
   }
   await replaceBelongings(tx, ids, pending as Parameters<typeof replaceBelongings>[2])
 }
