@@ -12,7 +12,7 @@ import type { SshTarget } from './transport/ssh-target.js'
 export interface Connections {
   /**
    * The connection of a record; made, without any I/O, if there is none for its present configuration and secrets. Throws
-   * SchedulerError `auth` where a secret cannot be decrypted.
+   * SchedulerError `auth` where a secret cannot be decrypted, and TelestoError `invalid` where this process lacks its adapter.
    */
   of(record: SchedulerRow): Scheduler
   /** Where attempts get their directories on the record's host; undefined: it is this machine, where they have theirs. */
