@@ -7,6 +7,7 @@ import type { Job } from './job.js'
 import { JobManager } from './job-manager.js'
 import { check } from './options.js'
 import { JobQuery } from './query.js'
+import type { Doer } from './store/audit.js'
 
 /** Who is nobody must not pass for somebody. */
 const userSchema = z.object({
@@ -33,6 +34,11 @@ export class UserView<A extends readonly Adapter[] = readonly Adapter[]> {
   /** Who it is. Throws `not_signed_in` (401) for nobody. */
   get user(): User {
     return this.#signedIn.user
+  }
+  /** @internal Who administers, as the audit trail names them. Throws `not_signed_in`; `forbidden` for everybody else. */
+  get admin(): Doer {
+    if (this.user.isAdmin === true) return this.#signedIn
+    throw new TelestoError('forbidden', 'This is for administrators.')
   }
   get #signedIn(): NonNullable<Viewer> {
     if (this.#viewer) return this.#viewer

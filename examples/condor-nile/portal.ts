@@ -13,7 +13,7 @@ import { condor } from 'telesto/adapters/condor'
 import type { Result } from '../nile/result.ts'
 import { twentyRuns, workflow } from './runs.ts'
 
-const origin = `http://127.0.0.1:${process.env.PORT ?? 3000}`
+const origin = `http://127.0.0.1:${process.env.PORT || 3000}`
 
 const telesto = await createTelesto({
   adapters: [condor],
@@ -39,7 +39,7 @@ const app = express()
 app.disable('x-powered-by')
 app.use('/telesto', telesto.router)
 app.get('/', (_req, res) => res.redirect('/telesto/jobs'))
-const server = app.listen(Number(process.env.PORT ?? 3000), '127.0.0.1', (error?: Error) => {
+const server = app.listen(Number(process.env.PORT || 3000), '127.0.0.1', (error?: Error) => {
   if (error) throw error
   console.log(`Watch them at ${origin}/telesto/jobs`)
 })

@@ -9,7 +9,7 @@ import { local } from 'telesto/adapters/local'
 import { signIn } from './accounts.ts'
 import { nileApp } from './nile.ts'
 
-const port = Number(process.env.PORT ?? 3000)
+const port = Number(process.env.PORT || 3000)
 const origin = `http://127.0.0.1:${port}`
 const state = '.telesto'
 

@@ -1,6 +1,6 @@
-import { z } from 'zod'
 import type { Adapter } from '../adapter.js'
-import { LIMITS, type SchedulerLimits } from '../schedulers/limits.js'
+import { type Field, fieldsOf, readField } from '../schedulers/fields.js'
+import type { SchedulerLimits } from '../schedulers/limits.js'
 import { wrongly } from './command.js'
 
 /** Options of the commands themselves: a field of a configuration that is called so gets the prefix "scheduler-". */
@@ -21,52 +21,26 @@ const TAKEN: ReadonlySet<string> = new Set([
 
 const kebab = (field: string): string => field.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
 
-/** One field of a record, and the option that sets it. */
-export interface Field {
-  readonly name: string
+/** A field of a record that is no secret, and the option that sets it. */
+export interface OptionField extends Field {
   readonly option: string
-  readonly of: 'config' | 'limits'
-  /** What the schema takes; "json" where it is none of the simple ones. */
-  readonly kind: 'text' | 'number' | 'boolean' | 'json'
 }
 
 /** The fields of a record of this adapter that are no secrets. */
-export const fieldsOf = (adapter: Adapter): readonly Field[] => {
-  const own = Object.entries(propertiesOf(adapter)).filter(([name]) => !adapter.secrets.includes(name))
-  return [
-    ...own.map(([name, schema]): Field => ({ name, option: optionOf(name), of: 'config', kind: kindOf(schema) })),
-    ...LIMITS.map((name): Field => {
-      const kind = name === 'enabled' ? 'boolean' : 'number'
-      return { name, option: kebab(name), of: 'limits', kind }
-    }),
-  ]
-}
+export const optionFieldsOf = (adapter: Adapter): readonly OptionField[] =>
+  fieldsOf(adapter)
+    .filter(({ isSecret }) => !isSecret)
+    .map((field) => ({ ...field, option: optionOf(field.name) }))
 
 const optionOf = (name: string): string => (TAKEN.has(kebab(name)) ? `scheduler-${kebab(name)}` : kebab(name))
 
-interface JsonSchema {
-  readonly type?: unknown
-  readonly properties?: Readonly<Record<string, JsonSchema>>
-  readonly anyOf?: readonly JsonSchema[]
-}
-
-const propertiesOf = (adapter: Adapter): Readonly<Record<string, JsonSchema>> =>
-  (z.toJSONSchema(adapter.config, { io: 'input', unrepresentable: 'any' }) as JsonSchema).properties ?? {}
-
-const kindOf = ({ type, anyOf = [] }: JsonSchema): Field['kind'] => {
-  const types = [type, ...anyOf.map((one) => one.type)]
-  if (types.includes('string')) return 'text'
-  if (types.includes('number') || types.includes('integer')) return 'number'
-  return types.includes('boolean') ? 'boolean' : 'json'
-}
-
 /** What parseArgs is told of these fields. */
-export const optionsOf = (fields: readonly Field[]): Record<string, { readonly type: 'string' }> =>
+export const optionsOf = (fields: readonly OptionField[]): Record<string, { readonly type: 'string' }> =>
   Object.fromEntries(fields.map(({ option }) => [option, { type: 'string' as const }]))
 
 /** The values that were given, as the fields take them. The schema judges them; here only what is no number or JSON is refused. */
 export const valuesOf = (
-  fields: readonly Field[],
+  fields: readonly OptionField[],
   values: Readonly<Record<string, unknown>>,
 ): { readonly config: Readonly<Record<string, unknown>>; readonly limits: SchedulerLimits } => {
   const given = (of: Field['of']) =>
@@ -78,33 +52,22 @@ export const valuesOf = (
   return { config: given('config'), limits: given('limits') }
 }
 
-const valueOfOption = ({ option, kind, of }: Field, text: string): unknown => {
-  if (kind === 'text') return text
-  if (of === 'limits' && text === 'none') return null
-  if (kind === 'boolean') {
-    if (text === 'true' || text === 'false') return text === 'true'
-    throw wrongly(`--${option} must be true or false`)
-  }
-  if (kind === 'number') {
-    const number = text.trim() === '' ? Number.NaN : Number(text)
-    if (Number.isFinite(number)) return number
-    throw wrongly(`--${option} must be a number${of === 'limits' ? ', or none' : ''}`)
-  }
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw wrongly(`--${option} must be JSON`)
-  }
+const valueOfOption = (field: OptionField, text: string): unknown => {
+  const { option, of, kind } = field
+  if (of === 'limits' && kind === 'number' && text === 'none') return null
+  const read = readField(field, text)
+  if ('value' in read) return read.value
+  throw wrongly(`--${option} must ${read.must}${of === 'limits' && kind === 'number' ? ', or none' : ''}`)
 }
 
 /** For the --help of a command whose options depend on the adapter. */
-export const listed = (fields: readonly Field[]): string => fields.map(({ option }) => `--${option}`).join(' ')
+export const listed = (fields: readonly OptionField[]): string => fields.map(({ option }) => `--${option}`).join(' ')
 
-/** The name of a field by its option's or its own spelling. */
+/** The name of a field of the configuration by its option's or its own spelling. */
 export const fieldNamed = (adapter: Adapter, text: string): string =>
-  [...Object.keys(propertiesOf(adapter))].find(
-    (name) => name === text || kebab(name) === text || optionOf(name) === text,
-  ) ?? text
+  fieldsOf(adapter).find(
+    ({ name, of }) => of === 'config' && (name === text || kebab(name) === text || optionOf(name) === text),
+  )?.name ?? text
 
 /** The options of a secret: of its file, and the variable of the environment. */
 export const secretOption = (field: string): string => `${kebab(field)}-file`

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import type { Adapter } from '../adapter.js'
 import type { SchedulerRecord } from '../schedulers/records.js'
 import { type Command, failing, type Group, wrongly } from './command.js'
-import { fieldNamed, fieldsOf, listed, optionsOf, refuseSecrets, secretOption, valuesOf } from './fields.js'
+import { fieldNamed, listed, optionFieldsOf, optionsOf, refuseSecrets, secretOption, valuesOf } from './fields.js'
 import { PLACE, PLACE_SUMMARY, PLACE_USAGE, type PlaceGiven } from './place.js'
 import { isAttended, readSecrets } from './secrets.js'
 
@@ -88,7 +88,7 @@ const creating = (as?: string): Command => ({
     if (type === undefined) throw wrongly('Give the adapter: --adapter condor')
     const adapter = await (await adapters()).loadAdapter(type, seen.module ?? [])
     refuseSecrets(args, adapter.secrets)
-    const fields = fieldsOf(adapter)
+    const fields = optionFieldsOf(adapter)
     const { values } = parseArgs({
       args: [...args],
       options: {
@@ -132,7 +132,7 @@ const update: Command = {
       const row = await demandRow(here.database, name)
       const adapter = await (await adapters()).loadAdapter(row.adapter, seen.module ?? [])
       refuseSecrets(rest, adapter.secrets)
-      const fields = fieldsOf(adapter)
+      const fields = optionFieldsOf(adapter)
       const { values } = parseArgs({
         args: [...rest],
         options: {

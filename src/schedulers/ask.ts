@@ -8,6 +8,7 @@ import { hostKeyOf as offeredBy } from '../transport/ssh-login.js'
 import { updateScheduler } from './change.js'
 import { configOf } from './config.js'
 import { type By, demandRow, type Office, type SchedulerRecord } from './records.js'
+import { unreadableSecret } from './secrets.js'
 
 /** Test and the host key are questions that a person asks a scheduler: they wait so long, and no longer. */
 const DEADLINE_MS = 10_000
@@ -38,12 +39,15 @@ const adapterHere = (office: Office, row: SchedulerRow): Adapter => {
 
 /**
  * Asks a scheduler whether it is well, and stores the answer as the record's health; where it is well again its jobs are asked about
- * at once. Who tests the same record at the same time gets the same answer. Resolves within ten seconds, also where the scheduler
+ * at once. A secret that this process cannot decrypt is told, and not stored. Who tests the same record at the same time gets the same answer. Resolves within ten seconds, also where the scheduler
  * does not answer. Throws `scheduler_not_found`; `not_supported`; `scheduler_unavailable` while too many other questions are open.
  */
 export const testScheduler = async (office: Office, name: string): Promise<SchedulerTest> => {
   const row = await demandRow(office.database, name)
   adapterHere(office, row)
+  // Nothing is stored: it is this process that lacks the key, others may have it.
+  const unreadable = unreadableSecret(office.keys, row)
+  if (unreadable !== undefined) return { health: 'blocked', version: null, message: unreadable, hostKey: null }
   const key = `test ${JSON.stringify([row.id, row.config, row.secrets])}`
   return await office.questions.ask(row.id, key, async () => {
     const found = await ping(office, row)

@@ -21,24 +21,25 @@ export interface SchedulerLimits {
 }
 
 const positive = z.int().positive('must be a whole number of 1 or more')
-const schema = z
+export const limitsSchema = z
   .strictObject({
-    enabled: z.boolean(),
-    pollSeconds: z.number().positive('must be more than 0').max(3600),
-    maxIdsPerPoll: positive,
-    maxPollsPerMinute: positive.nullable(),
-    maxSubmitsPerMinute: positive,
-    maxActiveJobs: positive.nullable(),
-    maxActiveJobsPerUser: positive.nullable(),
+    enabled: z.boolean().describe('No: nothing is asked and nothing submitted; jobs stay as they are.'),
+    pollSeconds: z
+      .number()
+      .positive('must be more than 0')
+      .max(3600)
+      .describe('Seconds between two questions; fewer are never asked.'),
+    maxIdsPerPoll: positive.describe('Jobs in one question.'),
+    maxPollsPerMinute: positive.nullable().describe('Questions in a minute. Empty: no limit.'),
+    maxSubmitsPerMinute: positive.describe('Jobs handed over in a minute.'),
+    maxActiveJobs: positive.nullable().describe('Jobs at once; the others wait as Pending. Empty: no limit.'),
+    maxActiveJobsPerUser: positive.nullable().describe('The same for each owner. Empty: no limit.'),
   })
   .partial()
 
-/** The names of the limits. */
-export const LIMITS = Object.keys(schema.shape) as readonly (keyof SchedulerLimits)[]
-
 /** The limits that are given: undefined is none. Throws `unknown_field` and `invalid`, naming the limit. */
 export const checkLimits = (wanted: unknown): SchedulerLimits =>
-  Object.fromEntries(Object.entries(check(schema, wanted)).filter(([, value]) => value !== undefined))
+  Object.fromEntries(Object.entries(check(limitsSchema, wanted)).filter(([, value]) => value !== undefined))
 
 /** As columns of the record. */
 export const limitColumns = (limits: SchedulerLimits): [column: string, value: number | null][] =>

@@ -28,18 +28,22 @@ export const sshFields = {
     .string()
     .max(255)
     .regex(/^[A-Za-z0-9._:-]*$/, 'must be a host name or an address')
-    .default(''),
+    .default('')
+    .describe('A name or an address, reached over SSH. Empty: this machine.'),
   port: z.int().min(1).max(65535).default(22),
-  username: text.optional(),
+  username: text.optional().describe('The account there. Empty: that of this process.'),
   password: text.optional(),
-  privateKeyPath: text.optional(),
-  privateKeyPass: text.optional(),
-  agent: text.optional(),
+  privateKeyPath: text.optional().describe('A file of this machine, of mode 0600.'),
+  privateKeyPass: text.optional().describe('The passphrase of that file, where it has one.'),
+  agent: text.optional().describe('The socket of an SSH agent.'),
   hostKey: z
     .string()
     .regex(/^SHA256:[A-Za-z0-9+/]{43}$/, 'must be a fingerprint as ssh-keygen -l shows it: SHA256:…')
-    .optional(),
-  directory: text.default('telesto'),
+    .optional()
+    .describe('The pinned key of the host, SHA256:… Empty: Test shows it, to be compared and accepted.'),
+  directory: text
+    .default('telesto')
+    .describe('Where jobs get their directories there: absolute, or relative to the home of the account.'),
 }
 
 /** The names of those among `sshFields` that say where jobs and their files are. */

@@ -8,6 +8,9 @@ export interface Links {
   readonly jobs: string
   job(id: number): string
   action(id: number, action: string): string
+  readonly schedulers: string
+  /** The page of a scheduler record, or what is asked of it there. */
+  scheduler(id: number, action?: string): string
   api(path: string): string
   events(query: string): string
   asset(name: string): string
@@ -32,6 +35,8 @@ export const createLinks = (urls: Urls, baseUrl: string, apps: ReadonlyMap<strin
     jobs: `${base}/jobs`,
     job: (id) => `${base}/jobs/${id}`,
     action: (id, action) => `${base}/jobs/${id}/${action}`,
+    schedulers: `${base}/schedulers`,
+    scheduler: (id, action) => `${base}/schedulers/${id}${action === undefined ? '' : `/${action}`}`,
     api: (path) => `${base}/api${path}`,
     events: (query) => `${base}/events?${query}`,
     asset: (name) => `${base}${assetPath(name)}`,

@@ -74,7 +74,7 @@ interface RouteFacts {
   readonly path: string
   readonly kind: RouteKind
   readonly summary: string
-  readonly who: 'anyone' | 'user'
+  readonly who: 'anyone' | 'user' | 'admin'
   /** What the answer's JSON is. */
   readonly output?: z.ZodType
   /** What the answer is instead. */

@@ -69,7 +69,8 @@ const answer = async (parts: RouterParts, route: Route, req: Request, res: Respo
   const asks = route.kind === 'api' || route.kind === 'page'
   const viewer = asks ? await parts.identity.of(req) : new UserView(parts.core, undefined)
   const context = contextOf(parts, req, viewer)
-  if (route.who === 'user') void viewer.user
+  if (route.who === 'admin') void viewer.admin
+  else if (route.who === 'user') void viewer.user
   const made = await route.run(context, { params: { ...req.params }, query: parseQuery(req.url) })
   await send(req, res, route.kind, made)
 }

@@ -7,6 +7,7 @@ import { assetRoute } from './asset-route.js'
 import { callbackRoutes } from './callback.js'
 import { eventsRoute } from './live/route.js'
 import { pageRoutes } from './pages/routes.js'
+import { schedulerRoutes } from './pages/scheduler-routes.js'
 import type { Route } from './route.js'
 
 /** Everything that Telesto answers below the place where its router is mounted. */
@@ -20,4 +21,5 @@ export const routes: readonly Route[] = [
   ...resultRoutes,
   ...actionRoutes,
   ...pageRoutes,
+  ...schedulerRoutes,
 ]

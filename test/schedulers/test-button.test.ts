@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { SchedulerError } from '../../src/adapter.js'
 import { expectRefusal } from '../fixture.js'
-import { openVaults } from './vault.js'
+import { KEYS, openVaults } from './vault.js'
 
 const withPool = async (options: { readonly runLoops?: boolean; readonly has?: readonly 'recover'[] } = {}) => {
   const vaults = await openVaults()
@@ -80,6 +80,19 @@ test('A blocked record whose remedy was found is asked at once: by Test, and by 
     await remedy()
     await expect.poll(async () => (await app.getJob(job.id))?.status, { timeout: 20_000 }).toBe('Submitted')
   }
+})
+
+test('What a process cannot ask because it lacks the key is no word about the scheduler: nothing is stored', async () => {
+  const vaults = await openVaults()
+  const { telesto } = await vaults.open([KEYS[0]])
+  await telesto.createScheduler({ name: 'pool', adapter: 'vault', config: { password: 'Swordfish-7301' } })
+  const { telesto: stranger, system } = await vaults.open([KEYS[1]])
+  expect(await stranger.testScheduler('pool')).toMatchObject({
+    health: 'blocked',
+    message: expect.stringMatching(/password of the scheduler pool cannot be decrypted/),
+  })
+  expect(system.count('ping')).toBe(0)
+  expect(await telesto.getScheduler('pool')).toMatchObject({ health: 'ok', healthMessage: null })
 })
 
 test('What has no test says so', async () => {

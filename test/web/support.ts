@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import express, { type Express, type Request } from 'express'
 import { onTestFinished } from 'vitest'
+import type { Adapter } from '../../src/adapter.js'
 import { createTelesto, type TelestoOptions, type User } from '../../src/index.js'
 import { createReportTokens } from '../../src/report-token.js'
 import { forget, look, telestoIn } from '../database.js'
@@ -26,7 +27,10 @@ export interface Asked {
   readonly body?: string | object | URLSearchParams
 }
 
-type Options = Partial<Omit<TelestoOptions<readonly [typeof toy]>, 'adapters'>>
+type Options = Partial<Omit<TelestoOptions<readonly [typeof toy]>, 'adapters'>> & {
+  /** Further adapters than the toy. */
+  readonly more?: readonly Adapter[]
+}
 
 /** Where the host mounts the router, and what else it does. */
 export type Mount = (app: Express, telesto: Portal['telesto']) => void
@@ -38,12 +42,16 @@ const mountAtTelesto: Mount = (app, telesto) => {
 export type Portal = Awaited<ReturnType<typeof startPortal>>
 
 /** A host with a Telesto of its own, on a port of its own, gone after the test. No loops run unless they are asked for. */
-export const startPortal = async (options: Options = {}, mount: Mount = mountAtTelesto, makeApp = express) => {
+export const startPortal = async (
+  { more = [], ...options }: Options = {},
+  mount: Mount = mountAtTelesto,
+  makeApp = express,
+) => {
   const directory = options.directory ?? (await mkdtemp(path.join(tmpdir(), 'telesto-web-')))
   const logged: object[] = []
   const keep = (fields: object, message?: string): void => void logged.push({ ...fields, message })
   const telesto = await createTelesto({
-    adapters: [toy],
+    adapters: [toy, ...more] as unknown as readonly [typeof toy],
     ...(await telestoIn(directory)),
     identify,
     runLoops: false,

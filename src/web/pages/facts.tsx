@@ -2,7 +2,7 @@ import type { ComponentChildren } from 'preact'
 import { statusText } from '../../status.js'
 import type { JobData } from './job-data.js'
 import { lookOf, Status } from './status.js'
-import { Elapsed, Time } from './time.js'
+import { RunTime, Time } from './time.js'
 
 const Fact = ({ label, children }: { readonly label: string; readonly children: ComponentChildren }) => (
   <div>
@@ -55,7 +55,7 @@ export const Facts = ({ data: { job, links, parents } }: { readonly data: JobDat
       )}
       {job.runTime !== null && (
         <Fact label="Run time">
-          <Elapsed ms={job.runTime} growing={job.isActive} />
+          <RunTime job={job} />
         </Fact>
       )}
       <Text label="Attempt" value={job.attempt !== null && job.attempt > 1 ? job.attempt : null} />

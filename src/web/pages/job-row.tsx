@@ -1,10 +1,14 @@
 import type { Job } from '../../job.js'
+import type { StatusCode } from '../../status.js'
 import type { Links } from '../links.js'
 import type { Possible } from '../possible.js'
 import { Actions } from './actions.js'
 import { PartsBar } from './parts.js'
 import { JobStatus, Progress, reasonOf } from './status.js'
-import { Elapsed, Time } from './time.js'
+import { RunTime, Time } from './time.js'
+
+/** Statuses of a job whose parts may be anywhere. */
+const PARTLY: ReadonlySet<StatusCode> = new Set(['RUN', 'VAR', 'VCP'])
 
 /** A row of the table of jobs. */
 export const JobRow = ({
@@ -38,7 +42,7 @@ export const JobRow = ({
       </th>
       <td class="state">
         <JobStatus job={job} />
-        {(job.statusCode === 'VAR' || job.statusCode === 'VCP') && <PartsBar job={job} />}
+        {PARTLY.has(job.statusCode) && <PartsBar job={job} />}
         {job.progress !== null && !job.isSettled && <Progress value={job.progress} />}
         {reason && (
           <span class="reason" title={reason}>
@@ -59,7 +63,7 @@ export const JobRow = ({
         <Time at={job.creationTime} />
       </td>
       <td class="run-time" data-label="Run time">
-        <Elapsed ms={job.runTime} growing={job.isActive} />
+        <RunTime job={job} />
       </td>
       <td class="buttons">
         <Actions job={job} possible={possible} links={links} />

@@ -15,7 +15,10 @@ const SECTIONS: readonly {
   readonly label: string
   readonly href: (links: Links) => string
   readonly who: 'user' | 'admin'
-}[] = [{ name: 'jobs', label: 'Jobs', href: (links) => links.jobs, who: 'user' }]
+}[] = [
+  { name: 'jobs', label: 'Jobs', href: (links) => links.jobs, who: 'user' },
+  { name: 'schedulers', label: 'Schedulers', href: (links) => links.schedulers, who: 'admin' },
+]
 
 interface LayoutProps extends PageContext {
   readonly title: string
@@ -23,10 +26,12 @@ interface LayoutProps extends PageContext {
   readonly section?: string
   /** What went wrong with the last request, in a sentence. */
   readonly alert?: string | undefined
+  /** What was done, in a sentence. */
+  readonly done?: string | undefined
   readonly children: ComponentChildren
 }
 
-const Layout = ({ links, user, title, section, alert, children }: LayoutProps) => (
+const Layout = ({ links, user, title, section, alert, done, children }: LayoutProps) => (
   <html lang="en">
     <head>
       <meta charSet="utf-8" />
@@ -78,6 +83,7 @@ const Layout = ({ links, user, title, section, alert, children }: LayoutProps) =
       <main id="main">
         <div id="notice" role="status" aria-live="polite">
           {alert !== undefined && <p class="notice error">{alert}</p>}
+          {done !== undefined && <p class="notice done">{done}</p>}
         </div>
         {children}
       </main>

@@ -67,7 +67,7 @@ export const logPage = (data: LogPage, windowBytes: number): string => {
         </p>
         <h1>{job.name}</h1>
       </header>
-      <section class="panel log whole">
+      <section class="panel log whole" hidden={trouble !== undefined && logs.length === 0}>
         {logs.length === 0 && trouble === undefined && <p class="quiet">This job has written no log yet.</p>}
         <nav class="bar" aria-label="Logs">
           {logs.map((log) => {

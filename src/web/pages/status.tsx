@@ -41,8 +41,12 @@ export const JobStatus = ({ job }: { readonly job: Job }) => {
   )
 }
 
-/** Why it is as it is: what hinders it, its scheduler's reason, or the job's own words. */
-export const reasonOf = (job: Job): string | null => job.waitingFor ?? job.reason ?? job.statusMessage
+/** Why it is as it is: what hinders it, its scheduler's reason, or the job's own words; of a failure at least the exit code. */
+export const reasonOf = (job: Job): string | null =>
+  job.waitingFor ??
+  job.reason ??
+  job.statusMessage ??
+  (job.statusCode === 'ERR' && job.exitCode !== null ? `exit code ${job.exitCode}` : null)
 
 export const Progress = ({ value }: { readonly value: number }) => {
   const percent = `${Math.floor(value * 100)} %`

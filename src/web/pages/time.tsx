@@ -1,3 +1,5 @@
+import type { Job } from '../../job.js'
+
 /** A moment, to the minute, or `exact` to the second. Written in UTC, and by the pages' script in the zone of the browser. */
 export const Time = ({ at, exact }: { readonly at: Date | number | null; readonly exact?: boolean }) => {
   if (at === null) return <span class="none">–</span>
@@ -14,6 +16,12 @@ export const Elapsed = ({ ms, growing }: { readonly ms: number | null; readonly 
   if (ms === null) return <span class="none">–</span>
   const whole = Math.floor(ms / 1000) * 1000
   return <span {...(growing ? { 'data-elapsed': whole } : {})}>{duration(whole)}</span>
+}
+
+/** How long a job runs or ran; nothing while it has not begun, since it waits until then. */
+export const RunTime = ({ job }: { readonly job: Job }) => {
+  const waits = job.isActive && job.startTime === null
+  return <Elapsed ms={waits ? null : job.runTime} growing={job.isActive} />
 }
 
 /** "12 s", "3 min 12 s", "1 h 02 min", "2 d 3 h". The script writes the same. */

@@ -5,7 +5,8 @@
   const format = (options) => new Intl.DateTimeFormat(undefined, options)
   const thisYear = format({ ...day, ...minutes })
   const anyYear = format({ ...day, year: 'numeric', ...minutes })
-  const exact = format({ ...day, year: 'numeric', ...minutes, second: '2-digit' })
+  const thisYearExact = format({ ...day, ...minutes, second: '2-digit' })
+  const anyYearExact = format({ ...day, year: 'numeric', ...minutes, second: '2-digit' })
   const whole = format({ dateStyle: 'full', timeStyle: 'long' })
   const two = (value) => String(value).padStart(2, '0')
   const duration = (ms) => {
@@ -32,7 +33,8 @@
   const times = () => {
     for (const time of document.querySelectorAll('time[datetime]')) {
       const at = new Date(time.dateTime)
-      const short = at.getFullYear() === new Date().getFullYear() ? thisYear : anyYear
+      const [short, exact] =
+        at.getFullYear() === new Date().getFullYear() ? [thisYear, thisYearExact] : [anyYear, anyYearExact]
       write(time, ('exact' in time.dataset ? exact : short).format(at))
       time.title = whole.format(at)
     }
@@ -143,6 +145,9 @@
         } else pause = 1000
       } catch (error) {
         say(error.message)
+        // Of what was never told nothing is shown.
+        text.hidden = text.textContent === ''
+        select.closest('label').hidden = select.options.length < 2
         pause = Math.min(pause * 2, 30000)
       }
       await wait(pause)
