@@ -6,6 +6,8 @@ export interface Command {
   readonly summary: string
   /** What its exit codes mean, where it has more of them than 0, 1 and 2. */
   readonly exitCodes?: Readonly<Record<number, string>>
+  /** Options that only these arguments tell of, each with what it sets: for --help. */
+  options?(args: readonly string[]): Promise<readonly (readonly [option: string, what: string])[]>
   /** Resolves to what is printed, "" for nothing. What `wrongly` makes is answered with the usage. */
   run(args: readonly string[]): Promise<string>
 }

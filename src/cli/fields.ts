@@ -60,8 +60,22 @@ const valueOfOption = (field: OptionField, text: string): unknown => {
   throw wrongly(`--${option} must ${read.must}${of === 'limits' && kind === 'number' ? ', or none' : ''}`)
 }
 
-/** For the --help of a command whose options depend on the adapter. */
-export const listed = (fields: readonly OptionField[]): string => fields.map(({ option }) => `--${option}`).join(' ')
+/** For the --help of a command whose options depend on the adapter: each with what it sets. */
+export const described = (adapter: Adapter): readonly (readonly [option: string, what: string])[] => [
+  ...optionFieldsOf(adapter).map(({ option, description, canBeNone, initial }) => {
+    const value = initial === undefined || initial === '' ? '' : `By default ${JSON.stringify(initial)}.`
+    return [
+      `--${option}`,
+      [description, canBeNone ? '"none": no limit.' : '', value].filter(Boolean).join(' '),
+    ] as const
+  }),
+  ...adapter.secrets.map((secret) => {
+    return [
+      `--${secretOption(secret)} <path>`,
+      `Or ${secretVariable(secret)} in the environment; else it is asked for.`,
+    ] as const
+  }),
+]
 
 /** The name of a field of the configuration by its option's or its own spelling. */
 export const fieldNamed = (adapter: Adapter, text: string): string =>

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
+import path from 'node:path'
 import type { Adapter } from '../adapter.js'
 import { systemClock } from '../clock.js'
 import { createConnections } from '../connections.js'
@@ -11,6 +13,7 @@ import type { By, Office } from '../schedulers/records.js'
 import { silent } from '../silent.js'
 import { DATABASE_FILE, openDatabase } from '../store/open.js'
 import { openTransport } from '../transport/open.js'
+import { failing } from './command.js'
 import { type PlaceGiven, placeIn } from './place.js'
 
 /** What the command line has of Telesto: the records, and no loops. */
@@ -26,8 +29,17 @@ export const by = (): By => ({ user: { id: userInfo().username }, address: 'comm
 /** Opens the database that the options name, which must be up to date, for as long as `work` takes. */
 export const inOffice = async <T>(given: PlaceGiven, work: (office: CliOffice) => Promise<T>): Promise<T> => {
   const keys = createKeyRing(keysInEnvironment())
+  const place = placeIn(given, DATABASE_FILE)
+  // Opening would make an empty one, in whatever directory the command was given.
+  if ('file' in place && !existsSync(place.file)) {
+    const file = path.resolve(place.file)
+    throw failing(
+      1,
+      `There is no database ${file}. Name the portal's: --directory, --file or --database. Or make one: telesto migrate --file ${file}`,
+    )
+  }
   const database = await openDatabase({
-    ...placeIn(given, DATABASE_FILE),
+    ...place,
     clock: systemClock,
     log: silent,
     migrate: false,

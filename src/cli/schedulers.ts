@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import type { Adapter } from '../adapter.js'
 import type { SchedulerRecord } from '../schedulers/records.js'
 import { type Command, failing, type Group, wrongly } from './command.js'
-import { fieldNamed, listed, optionFieldsOf, optionsOf, refuseSecrets, secretOption, valuesOf } from './fields.js'
+import { described, fieldNamed, optionFieldsOf, optionsOf, refuseSecrets, secretOption, valuesOf } from './fields.js'
 import { PLACE, PLACE_SUMMARY, PLACE_USAGE, type PlaceGiven } from './place.js'
 import { isAttended, readSecrets } from './secrets.js'
 
@@ -80,7 +80,12 @@ const healthOf = ({ enabled, health, healthMessage }: Pick<SchedulerRecord, 'ena
 /** `as`: of this adapter, with the option that Tethys has for its host. */
 const creating = (as?: string): Command => ({
   usage: `schedulers ${as === undefined ? 'create --name <name> --adapter <adapter>' : `create-${as} --name <name> [--endpoint <host>]`} [--<field> <value>]... [--module <file>]... ${PLACE_USAGE}`,
-  summary: `Makes a scheduler record${as === undefined ? '' : ` of the adapter ${as}`}. The fields of its configuration and its limits are options: privateKeyPath is --private-key-path. ${SECRETS}`,
+  summary: `Makes a scheduler record${as === undefined ? '' : ` of the adapter ${as}`}. The fields of its configuration and its limits are options: privateKeyPath is --private-key-path. ${SECRETS}${as === undefined ? ' With --adapter, --help tells these options. create-condor is the same for the adapter condor, with --endpoint for its host.' : ''}`,
+  async options(args) {
+    const { adapter, module = [] } = glance(args)
+    const type = as ?? adapter
+    return type === undefined ? [] : described(await (await adapters()).loadAdapter(type, module))
+  },
   async run(args) {
     const seen = glance(args)
     const type = as ?? seen.adapter
@@ -102,7 +107,7 @@ const creating = (as?: string): Command => ({
     } as const)
     const { name } = values
     const { endpoint } = values as { readonly endpoint?: string }
-    if (name === undefined) throw wrongly(`Give --name; fields of ${type} are ${listed(fields)}`)
+    if (name === undefined) throw wrongly(`Give --name; --help tells the fields of ${type}`)
     const { config, limits } = valuesOf(fields, values)
     const { by, inOffice } = await office()
     return await inOffice(values, async (here) => {
@@ -152,6 +157,8 @@ const update: Command = {
       const { config, limits } = valuesOf(fields, values)
       const unset = (values.unset ?? []).map((text) => [fieldNamed(adapter, text), null])
       const secrets = await readSecrets(adapter.secrets, values, (secret) => asked.includes(secret))
+      if ([config, limits, secrets, unset].every((given) => Object.keys(given).length === 0))
+        throw wrongly('Give what is to be changed')
       const { updateScheduler } = await change()
       const whole = { ...config, ...secrets, ...Object.fromEntries(unset) }
       await updateScheduler(here.knowing([adapter]), name, { ...limits, config: whole }, by())

@@ -24,10 +24,13 @@ const help = (): string =>
     'Exit codes: 0 done, 1 failed, 2 called wrongly; further ones are in the --help of a command.',
   ].join('\n')
 
-const helpOf = ({ usage, summary, exitCodes }: Command): string =>
+type Options = Awaited<ReturnType<NonNullable<Command['options']>>>
+const helpOf = ({ usage, summary, exitCodes }: Command, options: Options = []): string =>
   [
     `Usage: telesto ${usage}`,
     summary,
+    ...(options.length > 0 ? ['Options:'] : []),
+    ...options.map(([option, what]) => `  ${option.padEnd(30)}  ${what}`.trimEnd()),
     ...(exitCodes ? ['Exit codes:'] : []),
     ...Object.entries(exitCodes ?? {}).map(([code, meaning]) => `  ${code}  ${meaning}`),
   ].join('\n')
@@ -62,7 +65,11 @@ const main = async (args: readonly string[]): Promise<number> => {
   }
   const [second, ...more] = rest
   if ('commands' in found && (second === '--help' || second === '-h')) {
-    say(inside(found).map(helpOf).join('\n\n'))
+    say(
+      inside(found)
+        .map((one) => helpOf(one))
+        .join('\n\n'),
+    )
     return 0
   }
   const command = 'run' in found ? found : (among(found.commands, second) ?? found.other?.(second ?? ''))
@@ -71,11 +78,11 @@ const main = async (args: readonly string[]): Promise<number> => {
     return 2
   }
   const words = command === found ? rest : more
-  if (words.includes('--help') || words.includes('-h')) {
-    say(helpOf(command))
-    return 0
-  }
   try {
+    if (words.includes('--help') || words.includes('-h')) {
+      say(helpOf(command, await command.options?.(words)))
+      return 0
+    }
     const text = await command.run(words)
     if (text !== '') say(text)
     return 0

@@ -9,6 +9,8 @@ export interface Field {
   /** What the schema takes; "json" where it is none of the simple ones. */
   readonly kind: 'text' | 'number' | 'boolean' | 'json'
   readonly isSecret: boolean
+  /** A limit that can be none. */
+  readonly canBeNone: boolean
   /** What the schema tells of it, in a sentence; "" where it tells nothing. */
   readonly description: string
   /** What holds where nothing is given; undefined: nothing does. */
@@ -41,6 +43,7 @@ export const fieldsOf = (adapter: Adapter): readonly Field[] => {
     of,
     kind: kindOf(schema),
     isSecret: of === 'config' && adapter.secrets.includes(name),
+    canBeNone: of === 'limits' && (schema.anyOf ?? []).some(({ type }) => type === 'null'),
     description: schema.description ?? '',
     initial,
   })

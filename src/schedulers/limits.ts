@@ -23,17 +23,19 @@ export interface SchedulerLimits {
 const positive = z.int().positive('must be a whole number of 1 or more')
 export const limitsSchema = z
   .strictObject({
-    enabled: z.boolean().describe('No: nothing is asked and nothing submitted; jobs stay as they are.'),
+    enabled: z
+      .boolean()
+      .describe('Whether it is used. If not, nothing is asked and nothing submitted; jobs stay as they are.'),
     pollSeconds: z
       .number()
       .positive('must be more than 0')
       .max(3600)
       .describe('Seconds between two questions; fewer are never asked.'),
     maxIdsPerPoll: positive.describe('Jobs in one question.'),
-    maxPollsPerMinute: positive.nullable().describe('Questions in a minute. Empty: no limit.'),
+    maxPollsPerMinute: positive.nullable().describe('Questions in a minute.'),
     maxSubmitsPerMinute: positive.describe('Jobs handed over in a minute.'),
-    maxActiveJobs: positive.nullable().describe('Jobs at once; the others wait as Pending. Empty: no limit.'),
-    maxActiveJobsPerUser: positive.nullable().describe('The same for each owner. Empty: no limit.'),
+    maxActiveJobs: positive.nullable().describe('Jobs at once; the others wait as Pending.'),
+    maxActiveJobsPerUser: positive.nullable().describe('The same for each owner.'),
   })
   .partial()
 

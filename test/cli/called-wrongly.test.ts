@@ -64,6 +64,7 @@ test.each<[readonly string[], number, string]>([
     '--ask takes password or passPhrase, not address',
   ],
   [['schedulers', 'update', 'pool', '--module', ADAPTERS, '--ask', 'password'], 2, '--ask needs a terminal'],
+  [['schedulers', 'update', 'pool', '--module', ADAPTERS], 2, 'Give what is to be changed'],
   [['schedulers', 'update', 'pool', '--address', 'two'], 1, 'There is no adapter "vault" in this package'],
   [['schedulers', 'test', 'none'], 1, 'There is no scheduler "none".'],
   [['schedulers', 'remove', 'none'], 1, 'There is no scheduler "none".'],

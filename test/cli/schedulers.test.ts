@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { chmod, writeFile } from 'node:fs/promises'
+import { chmod, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { sshServer } from '../schedulers/ssh-server.js'
@@ -11,7 +11,8 @@ import { ADAPTERS, CLI, installed, KEY, PASSWORD, program, VAULT } from './progr
 vi.setConfig({ testTimeout: 180_000 })
 
 test('Nothing is made where there is no database: the sentence says how to make one', async () => {
-  const { telesto } = program(await freshDirectory())
+  const directory = await freshDirectory()
+  const { telesto } = program(directory)
   for (const args of [
     ['schedulers', 'list'],
     ['keys', 'rotate'],
@@ -23,6 +24,20 @@ test('Nothing is made where there is no database: the sentence says how to make 
       stdout: '',
       stderr: expect.stringContaining('telesto migrate'),
     })
+  expect(await readdir(directory)).toEqual([])
+})
+
+test('--help tells the options of an adapter, its secrets without a way to give them as arguments', async () => {
+  const { telesto } = program(await freshDirectory())
+  for (const args of [['create-condor'], ['create', '--adapter', 'condor']]) {
+    const { code, stdout } = await telesto(['schedulers', ...args, '--help'])
+    expect(code).toBe(0)
+    expect(stdout).toMatch(/^ {2}--private-key-path +A file of this machine/m)
+    expect(stdout).toMatch(/^ {2}--port +By default 22\.$/m)
+    expect(stdout).toMatch(/^ {2}--max-active-jobs +.*"none": no limit\.$/m)
+    expect(stdout).toMatch(/^ {2}--password-file <path> +Or TELESTO_PASSWORD in the environment/m)
+    expect(stdout).not.toMatch(/^ {2}--password /m)
+  }
 })
 
 test('A record is made with its fields and limits as options, and listed', async () => {

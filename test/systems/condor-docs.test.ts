@@ -74,7 +74,7 @@ test('from nothing to a job on a pool behind SSH', async () => {
   }
 
   const [make = '', configure = '', start = ''] = blocksOf(CONDOR, 'sh')
-  await shell(make.replace(/^npm install .*$/m, ''))
+  await shell(make.replace(/^(npm install|mkdir portal) .*$/gm, ''))
   const first = serving(server, directory)
   await vi.waitFor(async () => expect((await fetch(`http://127.0.0.1:${PORT}/telesto/jobs`)).status).toBe(200), {
     timeout: 20_000,

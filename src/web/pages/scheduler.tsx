@@ -22,7 +22,9 @@ const Input = ({ field, record, sent, wrong }: { readonly field: Field } & Omit<
   const value = (field.isSecret ? undefined : sent?.[name]) ?? shownOf(field, record)
   const isStored = field.isSecret && record?.secretsSet.includes(field.name) === true
   const isWrong = wrong?.field === name
-  const hint = isStored ? 'One is stored. Left empty, it stays.' : field.description
+  const hint = isStored
+    ? 'One is stored. Left empty, it stays.'
+    : `${field.description}${field.canBeNone ? ' Empty: no limit.' : ''}`
   const id = `field-${name}`
   const common = {
     id,
