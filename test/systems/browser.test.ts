@@ -23,14 +23,18 @@ afterAll(async () => {
 })
 
 /** A page that has nothing to complain of: no script error, no style or script that the policy blocks. */
-const open = async (url: string, options: BrowserContextOptions = {}): Promise<Page> => {
+const open = async (
+  url: string,
+  options: BrowserContextOptions = {},
+  expected: readonly RegExp[] = [],
+): Promise<Page> => {
   const context = await browser.newContext({ viewport: WIDE, ...options })
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
   page.on('pageerror', (error) => complaints.push(error.message))
   onTestFinished(async () => {
-    expect(complaints).toEqual([])
+    expect(complaints).toEqual(expected.map((complaint) => expect.stringMatching(complaint)))
     await context.close()
   })
   await page.goto(origin + url)
@@ -168,4 +172,37 @@ test('everything can be read and stopped without JavaScript', async () => {
     },
     { timeout: 60_000, interval: 500 },
   )
+})
+
+describe.each([
+  ['wide', 'light', WIDE],
+  ['narrow', 'dark', NARROW],
+] as const)('an administrator, %s and %s', (width, scheme, viewport) => {
+  test('finds the schedulers, tests one, and changes it', async () => {
+    const page = await open('/nile', { viewport, colorScheme: scheme }, [/status of 400/])
+    await page.getByLabel('You are').selectOption('root')
+    await page.getByRole('button', { name: 'Switch' }).click()
+    await page.waitForURL(/\/telesto\/jobs$/)
+    await page.getByRole('link', { name: 'Schedulers' }).click()
+    await page.waitForURL(/\/telesto\/schedulers$/)
+    const fits = async (name: string): Promise<void> => {
+      await picture(page, `${name}-${width}-${scheme}`)
+      expect(await overflow(page)).toBeLessThanOrEqual(0)
+    }
+    await fits('schedulers')
+    await page.getByRole('link', { name: 'local', exact: true }).click()
+    await page.getByRole('button', { name: 'Test' }).click()
+    await page.getByText('Test: local is ok').waitFor()
+    await fits('scheduler')
+    const limit = page.getByLabel('Max active jobs per user')
+    await limit.fill('none')
+    await page.getByRole('button', { name: 'Save' }).click()
+    // What is wrong stands where the cursor is.
+    await page.getByText('Max active jobs per user must be a number.').first().waitFor()
+    expect(await limit.evaluate((input) => input === document.activeElement)).toBe(true)
+    await limit.fill('3')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await page.getByText('Saved.').waitFor()
+    expect(await limit.inputValue()).toBe('3')
+  })
 })

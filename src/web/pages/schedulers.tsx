@@ -31,9 +31,9 @@ const Records = ({ records, links }: { readonly records: readonly SchedulerRecor
         <thead>
           <tr>
             <th scope="col">Name</th>
-            <th scope="col">Adapter</th>
-            <th scope="col">Host</th>
             <th scope="col">Health</th>
+            <th scope="col">Host</th>
+            <th scope="col">Adapter</th>
             <th scope="col">Last answered</th>
           </tr>
         </thead>
@@ -43,12 +43,16 @@ const Records = ({ records, links }: { readonly records: readonly SchedulerRecor
               <th scope="row" class="wrap">
                 <a href={links.scheduler(record.id)}>{record.name}</a>
               </th>
-              <td>{record.adapter}</td>
-              <td class="wrap">{hostOf(record)}</td>
               <td class="health">
                 <Health record={record} />
-                {record.healthMessage !== null && <span class="clamped">{record.healthMessage}</span>}
+                {record.healthMessage !== null && (
+                  <span class="clamped" title={record.healthMessage}>
+                    {record.healthMessage}
+                  </span>
+                )}
               </td>
+              <td class="wrap">{hostOf(record)}</td>
+              <td>{record.adapter}</td>
               <td>
                 <Time at={record.lastAnsweredAt} />
               </td>
