@@ -14,7 +14,20 @@ interface FormProps {
   readonly record?: SchedulerRecord | undefined
   /** What was sent and is wrong: it is shown again, but for secrets. */
   readonly sent?: Sent | undefined
-  readonly wrong?: { readonly field?: string; readonly message: string } | undefined
+  readonly wrong?: Wrong | undefined
+}
+interface Wrong {
+  readonly field?: string
+  readonly message: string
+}
+
+/** Beside its field a sentence need not name it. */
+const atField = ({ field = '', message }: Wrong): string => message.replace(`${field}: `, '')
+/** What stands beside no field stands above the form. */
+const aboveForm = (adapter: Adapter | undefined, wrong: Wrong | undefined): string | undefined => {
+  if (wrong === undefined) return undefined
+  const shown = ['name', ...(adapter ? fieldsOf(adapter).map(inputOf) : [])]
+  return shown.includes(wrong.field ?? '') ? 'Nothing was stored: see the field in red.' : wrong.message
 }
 
 const Input = ({ field, record, sent, wrong }: { readonly field: Field } & Omit<FormProps, 'action' | 'adapter'>) => {
@@ -53,7 +66,7 @@ const Input = ({ field, record, sent, wrong }: { readonly field: Field } & Omit<
           {...(field.kind === 'number' ? { inputmode: 'decimal' as const } : {})}
         />
       )}
-      {isWrong && <p class="wrong">{wrong.message}</p>}
+      {isWrong && <p class="wrong">{atField(wrong)}</p>}
       {hint !== '' && (
         <p class="quiet" id={`${id}-hint`}>
           {hint}
@@ -89,7 +102,7 @@ const Form = ({ action, adapter, ...props }: FormProps) => {
               autocomplete="off"
               {...(props.wrong?.field === 'name' ? { 'aria-invalid': true } : {})}
             />
-            {props.wrong?.field === 'name' && <p class="wrong">{props.wrong.message}</p>}
+            {props.wrong?.field === 'name' && <p class="wrong">{atField(props.wrong)}</p>}
           </div>
         </>
       )}
@@ -119,7 +132,7 @@ export const newSchedulerPage = (context: PageContext, adapter: Adapter, form: P
   const { links } = context
   const name = adapter.label ?? adapter.type
   return page(
-    { ...context, title: `New scheduler: ${name}`, section: 'schedulers', alert: form.wrong?.message },
+    { ...context, title: `New scheduler: ${name}`, section: 'schedulers', alert: aboveForm(adapter, form.wrong) },
     <article>
       <header class="job-head">
         <p class="crumbs">
@@ -168,23 +181,33 @@ const HostKey = ({ record, test, links }: Pick<SchedulerPage, 'record' | 'test' 
       <pre>for key in /etc/ssh/ssh_host_*_key.pub; do ssh-keygen -lf "$key"; done</pre>
       <form method="post" action={links.scheduler(record.id, 'accept-host-key')}>
         <input type="hidden" name="fingerprint" value={offered.fingerprint} />
-        <button type="submit">It is the same: accept this key</button>
+        <button type="submit">
+          {known === undefined ? 'It is the same: accept this key' : 'It is right: accept the new key'}
+        </button>
       </form>
     </section>
   )
 }
 
+/** Where a key is to be accepted, the section about it tells the rest. */
+const foundOf = ({ config }: SchedulerRecord, { message, hostKey }: SchedulerTest): string => {
+  if (!hostKey) return `Test: ${message}`
+  return config.hostKey === undefined
+    ? 'Test: nothing was sent to the host, because its key is not known yet.'
+    : 'Test: nothing was sent to the host, because it shows another key than before.'
+}
+
 export const schedulerPage = (data: SchedulerPage): string => {
   const { record, adapter, test, form = {}, alert, done, ...context } = data
   const { links } = context
-  const found = test === undefined || test.health === 'ok' ? undefined : `Test: ${test.message}`
+  const found = test === undefined || test.health === 'ok' ? undefined : foundOf(record, test)
   const version = test?.version == null ? '' : `, version ${test.version}`
   return page(
     {
       ...context,
       title: record.name,
       section: 'schedulers',
-      alert: alert ?? form.wrong?.message ?? found,
+      alert: alert ?? aboveForm(adapter, form.wrong) ?? found,
       done: test?.health === 'ok' ? `Test: ${record.name} is ok${version}.` : done,
     },
     <article>
