@@ -19,7 +19,7 @@ export const apply = async (
   wanted: Omit<Change, 'events'>,
   eventsOf: (row: JobRow) => readonly NewEvent[],
 ): Promise<void> => {
-  const changed = new Set(await changeAll(tx, rows, now, wanted, eventsOf))
+  const changed = await changeAll(tx, new Map(rows.map((row) => [row, { ...wanted, events: eventsOf(row) }])), now)
   const overtaken = rows.find((row) => !changed.has(row))
   if (!overtaken) return
   const message = `Job ${overtaken.id} changed at the same moment. Read it again and retry.`

@@ -2,11 +2,11 @@ import type { JobReport } from '../adapter.js'
 import type { Core } from '../core.js'
 import { type Decision, decide, FINAL_STATES, type Gap, HELD_STATES, statesOf } from '../decide.js'
 import type { Transaction } from '../store/database.js'
-import type { NewEvent } from '../store/events.js'
-import { type AttemptChange, type Change, changeAll, type JobChange } from '../store/transition.js'
+import { insertEvents } from '../store/events.js'
+import { type AttemptChange, type Change, changeAll } from '../store/transition.js'
 import type { Lease } from './lease.js'
 import { storeParts } from './parts.js'
-import { type Polled, type Tracked, trackedAttempts } from './tracked.js'
+import { type Polled, type Tracked, trackedNow } from './tracked.js'
 
 /** One answer about one job, with when it was asked. */
 export interface Observation<J extends Polled = Polled> {
@@ -39,14 +39,13 @@ export const applyObservations = async (
   const outcomes: Outcome[] = []
   for (let start = 0; start < news.length; start += BATCH) {
     const batch = news.slice(start, start + BATCH)
-    const jobs = await trackedAttempts(
-      core.database,
-      batch.map(({ job }) => job.attemptId),
+    const whole = withJobs(
+      batch,
+      await trackedNow(
+        core.database,
+        batch.map(({ job }) => job),
+      ),
     )
-    const whole = batch.flatMap(({ job, ...one }) => {
-      const current = jobs.get(job.attemptId)
-      return current ? [{ ...one, job: current }] : []
-    })
     const applied = await core.database.write(async (tx) => {
       const counted = whole.every(mentioned) || (await lease.holds(tx)) ? whole : whole.filter(mentioned)
       return await applyAll(tx, counted, await tx.now())
@@ -78,81 +77,80 @@ const confirms = (job: Polled, report: JobReport): boolean => {
   return states.every((state) => state !== 'unknown' && !HELD_STATES.has(state))
 }
 
-/** Those that change alike are changed together. One whose compare-and-set is lost is read and decided again. */
+/** One whose compare-and-set is lost is read and decided again: within the transaction, where nobody can win a second time. */
 const applyAll = async (tx: Transaction, all: readonly Observation<Tracked>[], now: number): Promise<Outcome[]> => {
-  const plans: Planned[] = []
-  for (const one of all) plans.push(await plan(tx, one, now))
-  const alike = Map.groupBy(plans, ({ change, own }) => JSON.stringify([change, Object.keys(own)]))
-  const outcomes: Outcome[] = []
-  const lost: Planned[] = []
-  for (const group of alike.values()) {
-    const done = await changeTogether(tx, group, now)
-    for (const one of group) {
-      if (done.has(one)) outcomes.push(one.outcome)
-      else lost.push(one)
-    }
-  }
-  if (lost.length === 0) return outcomes
-  const current = await trackedAttempts(
+  const plans = all.map((one) => plan(one, now))
+  const changed = await changeAll(tx, new Map(plans.map(({ one, change }) => [one.job, change])), now)
+  const [done, lost] = [
+    plans.filter(({ one }) => changed.has(one.job)),
+    plans.filter(({ one }) => !changed.has(one.job)),
+  ]
+  const parts = await newParts(
     tx,
-    lost.map(({ one }) => one.job.attemptId),
+    done.map(({ one }) => one),
+    now,
   )
-  for (const { one } of lost) {
-    const job = current.get(one.job.attemptId)
-    const planned = job && (await plan(tx, { ...one, job }, now))
-    // Inside this transaction nobody can win a second time.
-    if (planned && (await changeTogether(tx, [planned], now)).has(planned)) outcomes.push(planned.outcome)
-  }
-  return outcomes
+  const outcomes = done.map(({ one, decision }) => ({
+    changed: decision.status !== undefined || parts.has(one) || told(decision),
+    ended: decision.ended === true,
+  }))
+  if (lost.length === 0) return outcomes
+  const again = withJobs(
+    lost.map(({ one }) => one),
+    await trackedNow(
+      tx,
+      lost.map(({ one }) => one.job),
+    ),
+  )
+  return [...outcomes, ...(await applyAll(tx, again, now))]
 }
 
-/** What is to become of a job, and what that is to those who count. */
+const withJobs = <J extends Polled>(
+  all: readonly Observation<J>[],
+  jobs: ReadonlyMap<J, Tracked>,
+): Observation<Tracked>[] =>
+  all.flatMap(({ job, ...one }) => {
+    const current = jobs.get(job)
+    return current ? [{ ...one, job: current }] : []
+  })
+
+/** What is to become of a job. */
 interface Planned {
   readonly one: Observation<Tracked>
-  /** What it must have in common with others to be changed with them: all that decides what follows from it. */
-  readonly change: Omit<Change, 'events'>
-  readonly own: JobChange
-  readonly events: readonly NewEvent[]
-  readonly outcome: Outcome
+  readonly decision: Decision
+  readonly change: Change
 }
 
-const plan = async (tx: Transaction, one: Observation<Tracked>, now: number): Promise<Planned> => {
-  const { job, report, asked } = one
-  const decision = decide(job, report, asked, now)
-  const fresh = asked > job.statusChangedAt
-  const parts =
-    fresh && mentions(report) && report.parts ? await storeParts(tx, job.attemptId, report.parts, asked) : false
-  const changed = decision.status !== undefined || parts || told(decision)
-  return {
-    one,
-    ...changeOf(job, decision, report, asked, now),
-    events: eventsOf(job, decision, parts),
-    outcome: { changed, ended: decision.ended === true },
-  }
+const plan = (one: Observation<Tracked>, now: number): Planned => {
+  const decision = decide(one.job, one.report, one.asked, now)
+  return { one, decision, change: changeOf(one, decision, now) }
 }
 
-/** Answers those that were changed. */
-const changeTogether = async (
+/** Stores the parts of jobs that were changed. Answers those whose parts differ. */
+const newParts = async (
   tx: Transaction,
-  group: readonly Planned[],
+  all: readonly Observation<Tracked>[],
   now: number,
-): Promise<ReadonlySet<Planned>> => {
-  const byJob = new Map(group.map((planned) => [planned.one.job, planned]))
-  const own = new Map(group.map((planned) => [planned.one.job.id, planned.own]))
-  const change = { ...(group[0] as Planned).change, own }
-  const changed = await changeAll(tx, [...byJob.keys()], now, change, (job) => byJob.get(job)?.events ?? [])
-  return new Set(changed.map((job) => byJob.get(job) as Planned))
+): Promise<ReadonlySet<Observation>> => {
+  const different = new Set<Observation<Tracked>>()
+  for (const one of all) {
+    const { job, report, asked } = one
+    if (!mentions(report) || !report.parts || asked <= job.statusChangedAt) continue
+    if (await storeParts(tx, job.attemptId, report.parts, asked)) different.add(one)
+  }
+  await insertEvents(
+    tx,
+    now,
+    [...different].map(({ job }) => ({ kind: 'parts', ...about(job) })),
+  )
+  return different
 }
 
 const told = ({ progress, statusMessage }: Decision): boolean => progress !== undefined || statusMessage !== undefined
 
-const changeOf = (
-  before: Tracked,
-  { gapCount, gapSince, ended, requeued: _, ...columns }: Decision,
-  report: JobReport | Gap,
-  asked: number,
-  now: number,
-): Pick<Planned, 'change' | 'own'> => {
+const changeOf = ({ job: before, report, asked }: Observation<Tracked>, decision: Decision, now: number): Change => {
+  const { gapCount, gapSince, ended, requeued, ...columns } = decision
+  const { progress, statusMessage } = columns
   const confirmed = mentions(report) && asked > before.statusChangedAt && confirms(before, report)
   const attempt: AttemptChange = {
     ...(gapCount === undefined ? {} : { gapCount }),
@@ -162,31 +160,22 @@ const changeOf = (
     ...(confirmed ? { orderName: null, orderError: null } : {}),
     ...(before.live === 0 && columns.status === undefined ? watchAgain(before, now) : {}),
   }
-  const { status, cause, ...own } = columns
-  const job = { ...(status === undefined ? {} : { status }), ...(cause === undefined ? {} : { cause }) }
-  return {
-    change: {
-      ...(Object.keys(columns).length > 0 ? { job } : {}),
-      attempt,
-      ...(confirmed ? { order: true } : {}),
-    },
-    own,
-  }
-}
-
-const eventsOf = (job: Tracked, decision: Decision, parts: boolean): NewEvent[] => {
-  const { progress, statusMessage } = decision
-  const data = {
+  const news = {
     ...(statusMessage === undefined ? {} : { statusMessage }),
     ...(progress === undefined ? {} : { progress }),
   }
-  const about = { app: job.app, jobId: job.id, attempt: job.attemptNumber }
-  return [
-    ...(decision.requeued ? [{ kind: 'requeued' as const, ...about }] : []),
-    ...(parts ? [{ kind: 'parts' as const, ...about }] : []),
-    ...(told(decision) ? [{ kind: 'progress' as const, ...about, data }] : []),
-  ]
+  return {
+    ...(Object.keys(columns).length > 0 ? { job: columns } : {}),
+    attempt,
+    ...(confirmed ? { order: true } : {}),
+    events: [
+      ...(requeued ? [{ kind: 'requeued' as const, ...about(before) }] : []),
+      ...(told(decision) ? [{ kind: 'progress' as const, ...about(before), data: news }] : []),
+    ],
+  }
 }
+
+const about = ({ app, id, attemptNumber }: Tracked) => ({ app, jobId: id, attempt: attemptNumber })
 
 const watchAgain = (job: Tracked, now: number): AttemptChange =>
   now >= (job.watchUntil ?? 0) ? { watchDueAt: null, watchUntil: null } : { watchDueAt: now + WATCH_EVERY_MS }

@@ -3,7 +3,7 @@ import type { OnParentFailure } from '../job-options.js'
 import { completeSql, settledSql } from '../status.js'
 import type { Transaction } from '../store/database.js'
 import { insertEvents } from '../store/events.js'
-import { changeAll, type JobVersion } from '../store/transition.js'
+import { type Change, changeAll, type JobVersion } from '../store/transition.js'
 
 // A job that waits watches one parent that hinders it (waits_for): the youngest, which is likely to end last. Only when that
 // one hinders no longer are the others looked at; another one is watched from then on, or the job is released. So a look
@@ -73,26 +73,20 @@ const release = async (tx: Transaction, parents: string): Promise<readonly numbe
     tx,
     freed.filter(({ next, onParentFailure }) => next === null && onParentFailure === 'abort'),
   )
-  const aborted = await changeAll(
-    tx,
-    freed.filter(({ id }) => failed.has(id)),
-    now,
-    {
-      job: { status: 'ABT', cause: 'dependency', completionTime: now },
-      attempt: { ended: 1 },
-      own: new Map([...failed].map(([id, parent]) => [id, { reason: notComplete(parent) }])),
-    },
-    () => [],
-  )
+  const aborted = await changeAll(tx, new Map(freed.flatMap((job) => abortedBy(job, failed.get(job.id), now))), now)
   await watchNext(
     tx,
     now,
     freed.filter(({ id }) => !failed.has(id)),
   )
-  return aborted.map(({ id }) => id)
+  return [...aborted].map(({ id }) => id)
 }
 
-const notComplete = (parent: number): string => `Job ${parent}, for which this job waited, did not complete.`
+const abortedBy = (job: Freed, parent: number | undefined, now: number): [Freed, Change][] => {
+  if (parent === undefined) return []
+  const reason = `Job ${parent}, for which this job waited, did not complete.`
+  return [[job, { job: { status: 'ABT', cause: 'dependency', reason, completionTime: now }, attempt: { ended: 1 } }]]
+}
 
 /** Of each job the parent to be named, where one did not complete. */
 const failedParents = async (tx: Transaction, jobs: readonly Freed[]): Promise<ReadonlyMap<number, number>> => {

@@ -1,20 +1,21 @@
-import type { Answer, JobRef, Logger, Scheduler } from '../adapter.js'
+import type { Answer, JobRef, Logger, NativeId, Scheduler } from '../adapter.js'
 import { SchedulerError } from '../adapter.js'
 import { UNCERTAIN } from '../allowed.js'
 import type { Core } from '../core.js'
 import type { Transaction } from '../store/database.js'
-import { insertEvents } from '../store/events.js'
+import type { NewEvent } from '../store/events.js'
 import { readScheduler, type SchedulerRow } from '../store/schedulers.js'
-import { change, changeAttempt } from '../store/transition.js'
+import { type Change, changeAll, changeAttempt } from '../store/transition.js'
 import { checkedAnswers, checkedRecoveries, checkedReports } from './answers.js'
 import { ask, connect, isSchedulerError } from './ask.js'
 import { backoff } from './backoff.js'
+import { aborted, type Fate, storeFates } from './fates.js'
 import { answered, failed } from './health.js'
 import { type Lease, leaseRecord } from './lease.js'
-import { shortestPause } from './pace.js'
+import { pollSoon, shortestPause } from './pace.js'
 import { type CleanUp, isEmpty, planOrders, type Stray } from './plan.js'
-import { aborted, accept, pollSoon, retireToken, stayOpen, submit } from './submit.js'
-import { refOf, type Tracked } from './tracked.js'
+import { submit } from './submit.js'
+import { refOf, type Tracked, trackedNow } from './tracked.js'
 
 /** The longest pause before an order is repeated, in milliseconds. */
 const MAX_REPEAT_MS = 60_000
@@ -75,8 +76,7 @@ interface Work {
 }
 
 const commit = async (work: Work, changes: (tx: Transaction, now: number) => Promise<void>): Promise<void> => {
-  const { database } = work.core
-  await database.write(async (tx) => await changes(tx, await tx.now()))
+  await work.core.database.write(async (tx) => await changes(tx, await tx.now()))
   work.core.committed()
 }
 
@@ -94,89 +94,77 @@ const recoverOpen = async (work: Work, open: readonly Tracked[]): Promise<void> 
   }))
   const tokens = new Set(open.map((job) => job.token))
   const found = checkedRecoveries(await work.call(async (signal) => await recover(attempts, signal)), tokens, core.log)
-  await commit(work, async (tx, now) => {
-    for (const job of open) {
-      const fate = found.get(job.token)
-      if (fate === undefined)
-        await stayOpen(tx, job, job.token, 'The scheduler cannot tell yet whether it has the job.', now)
-      else if (fate !== 'absent') await accept(tx, record, job, job.token, fate, now)
-      else if (job.orderName === 'cancel') await aborted(tx, job, now)
-      else await retireToken(tx, job, now)
-    }
-    await pollSoon(tx, record, now)
-  })
+  await storeFates(core, record, new Map(open.map((job) => [job, recovered(found.get(job.token))])))
+}
+
+const recovered = (fate: NativeId | 'absent' | undefined): Fate => {
+  if (fate === undefined) return { is: 'open', why: 'The scheduler cannot tell yet whether it has the job.' }
+  return fate === 'absent' ? { is: 'absent' } : { is: 'accepted', nativeId: fate }
 }
 
 /** An adapter that cannot recover: a person decides. Stopping is taken as the answer that the job is not wanted. */
 const leaveUncertain = async (work: Work, open: readonly Tracked[]): Promise<void> => {
+  const stopped = 'Stopped while it was uncertain whether the scheduler has the job.'
   const reason = `${UNCERTAIN}: the scheduler may or may not have the job, and cannot be asked. Stop or resubmit it.`
   await commit(work, async (tx, now) => {
-    for (const job of open) {
-      if (job.orderName === 'cancel') {
-        await aborted(tx, job, now, 'Stopped while it was uncertain whether the scheduler has the job.')
-        continue
-      }
-      await changeAttempt(tx, job.attemptId, { orderError: reason, orderDueAt: now + FAR_MS })
-      await insertEvents(tx, now, [
-        { kind: 'note', app: job.app, jobId: job.id, attempt: job.attemptNumber, data: { reason } },
-      ])
-    }
+    const uncertain = (job: Tracked): Change => ({
+      attempt: { orderError: reason, orderDueAt: now + FAR_MS },
+      events: [noteOf(job, reason)],
+    })
+    const changes = open.map((job): [Tracked, Change] => [
+      job,
+      job.orderName === 'cancel' ? aborted(now, stopped) : uncertain(job),
+    ])
+    await changeAll(tx, new Map(changes), now)
   })
 }
+
+const noteOf = ({ app, id, attemptNumber }: Tracked, reason: string): NewEvent => ({
+  kind: 'note',
+  app,
+  jobId: id,
+  attempt: attemptNumber,
+  data: { reason },
+})
 
 /** Orders to accepted jobs, repeated until a poll shows that they were carried out. */
 const repeat = async (work: Work, order: 'cancel' | 'hold' | 'release', jobs: readonly Tracked[]): Promise<void> => {
   if (jobs.length === 0) return
   const { core, scheduler } = work
   const method = scheduler[order]?.bind(scheduler)
-  if (!method) return await giveUp(work, order, jobs)
-  const answers = await inChunks(work, jobs.map(refOf), method, checkedAnswers)
+  const answers = method && (await inChunks(work, jobs.map(refOf), method, checkedAnswers))
   await commit(work, async (tx, now) => {
-    for (const job of jobs) {
-      const answer = answers.get(job.token)
-      const final =
-        answer !== undefined && answer !== 'ok' && (answer.code === 'rejected' || answer.code === 'invalid_job')
-      if (final && order !== 'cancel') await dropOrder(tx, job, order, answer.message, now)
-      else await again(work, tx, job, answer, now)
+    const changes = new Map<Tracked, Change>()
+    for (const [{ token }, job] of await trackedNow(tx, jobs)) {
+      if (job.orderName !== order) continue // Something else was asked of it meanwhile.
+      const refusal = answers ? refusalOf(answers.get(token)) : 'it has no such operation'
+      const dropped = refusal !== undefined && order !== 'cancel'
+      changes.set(job, dropped ? dropOrder(job, order, refusal) : again(work, job, answers?.get(token), now))
     }
+    await changeAll(tx, changes, now)
     await pollSoon(tx, work.record, now)
   })
   core.log.debug({ scheduler: work.record.name, order, jobs: jobs.length }, 'orders were given')
 }
 
-const again = async (
-  work: Work,
-  tx: Transaction,
-  job: Tracked,
-  answer: Answer | undefined,
-  now: number,
-): Promise<void> => {
+/** Why it will never be carried out. */
+const refusalOf = (answer: Answer | undefined): string | undefined => {
+  if (answer === undefined || answer === 'ok') return undefined
+  return answer.code === 'rejected' || answer.code === 'invalid_job' ? answer.message : undefined
+}
+
+const again = ({ record }: Work, job: Tracked, answer: Answer | undefined, now: number): Change => {
   const tries = job.orderTries + 1
-  const pause = Math.max(backoff(tries, 1000, MAX_REPEAT_MS), 2 * shortestPause(work.record))
-  await tx.run(
-    `UPDATE telesto_attempts SET order_tries = $1, order_due_at = $2, order_error = $3 WHERE id = $4 AND order_name = $5 AND token = $6`,
-    [
-      tries,
-      now + pause,
-      answer === undefined || answer === 'ok' ? null : answer.message.slice(0, 2048),
-      job.attemptId,
-      job.orderName,
-      job.token,
-    ],
-  )
+  const pause = Math.max(backoff(tries, 1000, MAX_REPEAT_MS), 2 * shortestPause(record))
+  const error = answer === undefined || answer === 'ok' ? null : answer.message.slice(0, 2048)
+  return { attempt: { orderTries: tries, orderDueAt: now + pause, orderError: error } }
 }
 
-const dropOrder = async (tx: Transaction, job: Tracked, order: string, message: string, now: number): Promise<void> => {
-  const reason = `The scheduler refused to ${order} the job: ${message}`
-  const event = { kind: 'note' as const, app: job.app, jobId: job.id, attempt: job.attemptNumber, data: { reason } }
-  await change(tx, job, now, { attempt: { orderName: null, orderError: null }, order: true, events: [event] })
-}
-
-const giveUp = async (work: Work, order: string, jobs: readonly Tracked[]): Promise<void> => {
-  await commit(work, async (tx, now) => {
-    for (const job of jobs) await dropOrder(tx, job, order, 'it has no such operation', now)
-  })
-}
+const dropOrder = (job: Tracked, order: string, message: string): Change => ({
+  attempt: { orderName: null, orderError: null },
+  order: true,
+  events: [noteOf(job, `The scheduler refused to ${order} the job: ${message}`)],
+})
 
 /** One call for each `maxIdsPerPoll` jobs; its answer checked. */
 const inChunks = async <T>(

@@ -60,22 +60,26 @@ export const tracked = async (
 ): Promise<Tracked[]> =>
   await reader.all<Tracked>(`SELECT ${TRACKED} ${FROM} WHERE ${where} ORDER BY a.id LIMIT ${Math.trunc(limit)}`, params)
 
-/** These attempts as they are now, by id; those that are no longer their jobs' current ones are left out. */
-export const trackedAttempts = async (
+/** Each of these attempts as it is now, where it still has its token and is its job's current one. */
+export const trackedNow = async <J extends Pick<Polled, 'attemptId' | 'token'>>(
   reader: Reader,
-  attemptIds: readonly number[],
-): Promise<ReadonlyMap<number, Tracked>> => {
-  const { sql, params } = among(attemptIds)
-  const rows = await tracked(reader, `a.id ${sql}`, params, attemptIds.length)
-  return new Map(rows.map((row) => [row.attemptId, row]))
+  attempts: readonly J[],
+): Promise<ReadonlyMap<J, Tracked>> => {
+  if (attempts.length === 0) return new Map()
+  const { sql, params } = among(attempts.map(({ attemptId }) => attemptId))
+  const rows = await tracked(reader, `a.id ${sql}`, params, attempts.length)
+  const byToken = new Map(rows.map((row) => [row.token, row]))
+  return new Map(
+    attempts.flatMap((one): [J, Tracked][] => {
+      const now = byToken.get(one.token)
+      return now === undefined ? [] : [[one, now]]
+    }),
+  )
 }
 
 /** One attempt as it is now; undefined where it is no longer its job's current one. */
 export const trackedAttempt = async (reader: Reader, attemptId: number): Promise<Tracked | undefined> =>
   (await tracked(reader, 'a.id = $1', [attemptId], 1))[0]
-
-export const trackedToken = async (reader: Reader, token: string): Promise<Tracked | undefined> =>
-  (await tracked(reader, 'a.token = $1', [token], 1))[0]
 
 export const refOf = (job: Pick<Polled, 'token' | 'nativeId' | 'jobType' | 'workdir'>): JobRef => ({
   token: job.token,

@@ -1,8 +1,9 @@
 import { LOST_WATCH_MS } from '../decide.js'
 import { isSettled, type StatusClass, type StatusCode, statusText } from '../status.js'
-import type { Transaction, Value } from './database.js'
+import type { Transaction } from './database.js'
 import { insertEvents, type NewEvent } from './events.js'
 import type { JobRow } from './jobs.js'
+import { type RowUpdate, updateRows } from './update.js'
 
 /** Columns of a job that change together. A column that is absent stays. */
 export interface JobChange {
@@ -24,6 +25,7 @@ export interface JobChange {
 
 /** Columns of the current attempt that change with it. */
 export interface AttemptChange {
+  readonly token?: string
   readonly nativeId?: string
   readonly live?: 0 | 1
   readonly ended?: 1
@@ -67,8 +69,6 @@ export interface Change {
   readonly newAttempt?: true
   readonly job?: JobChange
   readonly attempt?: AttemptChange
-  /** What each of many jobs has for itself beside `job`, by id: the same columns for all of them, and no status. */
-  readonly own?: ReadonlyMap<number, Omit<JobChange, 'status' | 'statusClass'>>
   /** Raise the version although the status stays: an order was given. */
   readonly order?: true
   /** Who asked, for the history. */
@@ -82,108 +82,63 @@ export interface Change {
  * orders and is no longer polled, results are to be collected, the history is written.
  */
 export const change = async (tx: Transaction, job: JobVersion, now: number, wanted: Change): Promise<boolean> =>
-  (await changeAll(tx, [job], now, wanted, () => wanted.events ?? [])).length === 1
+  (await changeAll(tx, new Map([[job, wanted]]), now)).has(job)
 
-/** The same for many, which change alike, in a constant number of statements: up to about 1,000. Answers those that changed. */
+/**
+ * The same for many, up to about 1,000, each with a change of its own: those of which the same columns change share their
+ * statements. Answers those that changed.
+ */
 export const changeAll = async <J extends JobVersion>(
   tx: Transaction,
-  jobs: readonly J[],
+  changes: ReadonlyMap<J, Change>,
   now: number,
-  wanted: Omit<Change, 'events'>,
-  eventsOf: (job: J) => readonly NewEvent[],
-): Promise<readonly J[]> => {
-  if (jobs.length === 0) return []
-  const changed = await compareAndSet(tx, jobs, now, wanted)
-  if (changed.length === 0) return []
-  if (!wanted.newAttempt) await followOn(tx, changed, now, wanted)
-  const events = changed.flatMap((job) => [...statusEvent(job, wanted), ...eventsOf(job)])
+): Promise<ReadonlySet<J>> => {
+  const wanted = [...changes].map(([job, change]) => ({ job, change, ...ofJob(job, change, now) }))
+  const changed = await updateRows(tx, 'telesto_jobs', VERSION, wanted)
+  const attempts = changed.flatMap(({ job, change }) => ofAttempt(job, change, now))
+  await updateRows(tx, 'telesto_attempts', ['id'], attempts)
+  const events = changed.flatMap(({ job, change }) => [...statusEvent(job, change), ...(change.events ?? [])])
   await insertEvents(tx, now, events)
-  return changed
+  return new Set(changed.map(({ job }) => job))
 }
 
-const compareAndSet = async <J extends JobVersion>(
-  tx: Transaction,
-  jobs: readonly J[],
-  now: number,
-  wanted: Omit<Change, 'events'>,
-): Promise<readonly J[]> => {
-  const { status, statusClass = null, ...columns } = wanted.job ?? {}
-  const sets = new Assignments().add(columns)
-  if (status !== undefined) {
-    sets.add({ statusCode: status, statusClass, statusChangedAt: now })
-    // A text that was the status goes with it; a label beside a scheduler's status stays.
-    if (columns.customStatus === undefined)
-      sets.literal(`custom_status = CASE status_code WHEN 'OTH' THEN NULL ELSE custom_status END`)
-  }
-  if (wanted.job) sets.add({ lastStatusUpdate: now })
-  if (wanted.newAttempt) {
-    sets.literal('attempt_id = (SELECT MAX(a.id) FROM telesto_attempts a WHERE a.job_id = telesto_jobs.id)')
-    sets.literal('part_states = NULL')
-  }
-  const raises = status !== undefined || wanted.order === true
-  sets.literal(`status_version = status_version${raises ? ' + 1' : ''}`)
-  const [only, another] = jobs
-  if (only && !another) {
-    sets.add(wanted.own?.get(only.id) ?? {})
-    const [id, version, attempt] = [1, 2, 3].map((place) => `$${sets.params.length + place}`)
-    const changed = await tx.run(
-      `UPDATE telesto_jobs SET ${sets.sql} WHERE id = ${id} AND status_version = ${version} AND COALESCE(attempt_id, 0) = ${attempt}`,
-      [...sets.params, only.id, only.statusVersion, only.attemptId ?? 0],
-    )
-    return changed === 1 ? jobs : []
-  }
-  const own = sets.own(jobs.map(({ id }) => wanted.own?.get(id) ?? {}))
-  const rows = jobs.map((job, index) =>
-    [job.id, job.statusVersion, job.attemptId ?? 0, ...(own[index] ?? [])].join(', '),
-  )
-  const changed = await tx.all<{ id: number }>(
-    `UPDATE telesto_jobs SET ${sets.sql} FROM (VALUES (${rows.join('), (')})) AS v
-     WHERE id = v.column1 AND status_version = v.column2 AND COALESCE(attempt_id, 0) = v.column3 RETURNING id`,
-    sets.params,
-  )
-  const ids = new Set(changed.map(({ id }) => id))
-  return jobs.filter(({ id }) => ids.has(id))
-}
+/** What a compare-and-set compares. */
+const VERSION = ['id', 'status_version', 'COALESCE(attempt_id, 0)']
 
-/** What a change of jobs means for their current attempts. */
-const followOn = async (
-  tx: Transaction,
-  jobs: readonly JobVersion[],
-  now: number,
-  { job: change, attempt }: Omit<Change, 'events'>,
-): Promise<void> => {
-  const status = change?.status
-  const changed = status === undefined ? undefined : { statusCode: status, statusClass: change?.statusClass ?? null }
-  const alike = new Map<string, { readonly sets: Assignments; readonly ids: number[] }>()
-  for (const job of jobs) {
-    const id = job.attemptId
-    if (id === null) continue
-    const wanted = { ...(changed ? consequences(job, changed, change?.cause, now) : {}), ...attempt }
-    const end = change && isSettled(changed ?? job) ? KEEP_END : changed && isSettled(job) ? FORGET_END : undefined
-    const key = JSON.stringify([wanted, end])
-    const sets = new Assignments().add(wanted)
-    const group = alike.get(key) ?? { sets: end === undefined ? sets : sets.literal(end), ids: [] }
-    alike.set(key, group)
-    group.ids.push(id)
+const ofJob = (before: JobVersion, { job, newAttempt, order }: Change, now: number): RowUpdate => {
+  const { status, statusClass = null, ...columns } = job ?? {}
+  const raises = status !== undefined || order === true
+  return {
+    key: [before.id, before.statusVersion, before.attemptId ?? 0],
+    columns: {
+      ...columns,
+      ...(status === undefined ? {} : { statusCode: status, statusClass, statusChangedAt: now }),
+      ...(job ? { lastStatusUpdate: now } : {}),
+    },
+    sets: [
+      // A text that was the status goes with it; a label beside a scheduler's status stays.
+      ...(status !== undefined && columns.customStatus === undefined
+        ? [`custom_status = CASE status_code WHEN 'OTH' THEN NULL ELSE custom_status END`]
+        : []),
+      ...(newAttempt ? [NEWEST_ATTEMPT, 'part_states = NULL'] : []),
+      `status_version = status_version${raises ? ' + 1' : ''}`,
+    ],
   }
-  for (const { sets, ids } of alike.values()) await updateAttempts(tx, ids, sets)
+}
+const NEWEST_ATTEMPT = 'attempt_id = (SELECT MAX(a.id) FROM telesto_attempts a WHERE a.job_id = telesto_jobs.id)'
+
+/** What a change of a job means for its current attempt. */
+const ofAttempt = (before: JobVersion, { job, attempt, newAttempt }: Change, now: number): RowUpdate[] => {
+  if (before.attemptId === null || newAttempt) return []
+  const after = job?.status && { statusCode: job.status, statusClass: job.statusClass ?? null }
+  const end = job && isSettled(after ?? before) ? [KEEP_END] : after && isSettled(before) ? [FORGET_END] : []
+  const columns = { ...(after ? consequences(before, after, job.cause, now) : {}), ...attempt }
+  return [{ key: [before.attemptId], columns, sets: end }]
 }
 
 /** Changes columns of one attempt, whatever its job. */
 export const changeAttempt = async (tx: Transaction, id: number, wanted: AttemptChange): Promise<void> => {
-  await updateAttempts(tx, [id], new Assignments().add(wanted))
-}
-
-const updateAttempts = async (tx: Transaction, ids: readonly number[], sets: Assignments): Promise<void> => {
-  if (sets.empty) return
-  const [only, another] = ids
-  // The text for one is always the same, and so prepared once.
-  if (only !== undefined && another === undefined) {
-    await tx.run(`UPDATE telesto_attempts SET ${sets.sql} WHERE id = $${sets.params.length + 1}`, [
-      ...sets.params,
-      only,
-    ])
-  } else await tx.run(`UPDATE telesto_attempts SET ${sets.sql} WHERE id IN (${ids.join(', ')})`, sets.params)
+  await updateRows(tx, 'telesto_attempts', ['id'], [{ key: [id], columns: wanted }])
 }
 
 const consequences = (
@@ -225,7 +180,7 @@ const KEEP_END = [
 const statusEvent = (job: JobVersion, wanted: Change): NewEvent[] => {
   const to = wanted.job?.status
   if (to === undefined) return []
-  const { cause, exitCode, reason, statusClass, customStatus = null } = { ...wanted.job, ...wanted.own?.get(job.id) }
+  const { cause, exitCode, reason, statusClass, customStatus = null } = wanted.job ?? {}
   return [
     {
       kind: 'status',
@@ -244,48 +199,4 @@ const statusEvent = (job: JobVersion, wanted: Change): NewEvent[] => {
       },
     },
   ]
-}
-
-const columnOf = (name: string): string => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-
-/** SET clauses from an object of camelCase columns. Only names from the interfaces above reach it. */
-class Assignments {
-  readonly params: Value[] = []
-  readonly #sets: string[] = []
-
-  add(columns: object): this {
-    for (const [name, value] of Object.entries(columns)) {
-      if (value === undefined) continue
-      this.#sets.push(`${columnOf(name)} = $${this.params.push(value as Value)}`)
-    }
-    return this
-  }
-  /**
-   * Columns of which each of many rows has a value of its own, from the fourth column of `v` on. Answers these values as SQL, row
-   * by row. What is the same for all is said once: NULL alone would have no type.
-   */
-  own(rows: readonly object[]): readonly (readonly string[])[] {
-    const columns = rows.map((row) => new Map(Object.entries(row).filter(([, value]) => value !== undefined)))
-    const names = [...(columns[0]?.keys() ?? [])]
-    const differ = names.filter((name) => new Set(columns.map((row) => row.get(name))).size > 1)
-    for (const name of names) {
-      if (!differ.includes(name)) this.add({ [name]: columns[0]?.get(name) })
-      else this.literal(`${columnOf(name)} = v.column${4 + differ.indexOf(name)}`)
-    }
-    return columns.map((row) => differ.map((name) => this.#literalOf(row.get(name) as Value)))
-  }
-  #literalOf(value: Value): string {
-    if (value === null) return 'NULL'
-    return typeof value === 'number' ? String(value) : `$${this.params.push(value)}`
-  }
-  literal(set: string): this {
-    this.#sets.push(set)
-    return this
-  }
-  get empty(): boolean {
-    return this.#sets.length === 0
-  }
-  get sql(): string {
-    return this.#sets.join(', ')
-  }
 }

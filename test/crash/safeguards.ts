@@ -11,23 +11,16 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
   recover: [
     {
       file: 'src/engine/orders.js',
-      text: 'const fate = found.get(job.token);',
-      by: "const fate = 'absent';",
+      text: '[job, recovered(found.get(job.token))]',
+      by: "[job, recovered('absent')]",
     },
   ],
   // Whatever was read long ago is written.
   'compare-and-set': [
     {
       file: 'src/store/transition.js',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the source of a template
-      text: ' AND status_version = ${version} AND COALESCE(attempt_id, 0) = ${attempt}`',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the source of a template
-      by: ' AND ${version} > -1 AND ${attempt} > -1`',
-    },
-    {
-      file: 'src/store/transition.js',
-      text: ' AND status_version = v.column2 AND COALESCE(attempt_id, 0) = v.column3 RETURNING id',
-      by: ' RETURNING id',
+      text: `const VERSION = ['id', 'status_version', 'COALESCE(attempt_id, 0)']`,
+      by: `const VERSION = ['id']`,
     },
   ],
   // That an attempt was handed over is stored with its answer, and not before the call.
@@ -37,11 +30,11 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
       text: 'SET handed_over_at = $1, live = 1,',
       by: 'SET',
     },
-    { file: 'src/engine/submit.js', text: 'current.handedOverAt !== null &&', by: '' },
+    { file: 'src/engine/fates.js', text: 'current.handedOverAt !== null &&', by: '' },
     {
-      file: 'src/engine/submit.js',
-      text: 'nativeId,\n                live: 1,',
-      by: 'nativeId, handedOverAt: now,\n                live: 1,',
+      file: 'src/engine/fates.js',
+      text: 'nativeId,\n        live: 1,',
+      by: 'nativeId,\n        handedOverAt: now,\n        live: 1,',
     },
   ],
   // What nobody wants any more is forgotten, and runs on.

@@ -6,33 +6,28 @@ export const SAFEGUARDS: Readonly<Record<string, readonly Replacement[]>> = {
   'the compare-and-set': [
     {
       file: 'src/store/transition.ts',
-      text: ' AND status_version = ${version} AND COALESCE(attempt_id, 0) = ${attempt}`',
-      by: ' AND ${version} > -1 AND ${attempt} > -1`',
-    },
-    {
-      file: 'src/store/transition.ts',
-      text: ' AND status_version = v.column2 AND COALESCE(attempt_id, 0) = v.column3 RETURNING id',
-      by: ' RETURNING id',
+      text: `const VERSION = ['id', 'status_version', 'COALESCE(attempt_id, 0)']`,
+      by: `const VERSION = ['id']`,
     },
   ],
   'the hand-over mark': [
     { file: 'src/engine/submit.ts', text: 'SET handed_over_at = $1, live = 1,', by: 'SET' },
-    { file: 'src/engine/submit.ts', text: 'current.handedOverAt !== null &&', by: '' },
+    { file: 'src/engine/fates.ts', text: 'current.handedOverAt !== null &&', by: '' },
     {
-      file: 'src/engine/submit.ts',
-      text: 'nativeId,\n        live: 1,',
-      by: 'nativeId,\n        handedOverAt: now,\n        live: 1,',
+      file: 'src/engine/fates.ts',
+      text: 'nativeId,\n    live: 1,',
+      by: 'nativeId,\n    handedOverAt: now,\n    live: 1,',
     },
   ],
   recover: [
-    { file: 'src/engine/orders.ts', text: 'const fate = found.get(job.token)', by: "const fate = 'absent' as const" },
+    {
+      file: 'src/engine/orders.ts',
+      text: '[job, recovered(found.get(job.token))]',
+      by: "[job, recovered('absent')]",
+    },
   ],
   'retiring a token': [
-    {
-      file: 'src/engine/submit.ts',
-      text: '[newToken(), now, job.attemptId, job.token]',
-      by: '[job.token, now, job.attemptId, job.token]',
-    },
+    { file: 'src/engine/fates.ts', text: 'token: newToken(), handedOverAt: null', by: 'handedOverAt: null' },
   ],
   'cancelling strays': [
     { file: 'src/engine/orders.ts', text: 'await chaseStrays(work, plan.strays)', by: 'await chaseStrays(work, [])' },
