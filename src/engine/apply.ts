@@ -6,11 +6,11 @@ import { insertEvents } from '../store/events.js'
 import { type AttemptChange, type Change, changeAll } from '../store/transition.js'
 import type { Lease } from './lease.js'
 import { storeParts } from './parts.js'
-import { type Polled, type Tracked, trackedNow } from './tracked.js'
+import { type Polled, trackedNow } from './tracked.js'
 
 /** One answer about one job, with when it was asked. */
-export interface Observation<J extends Polled = Polled> {
-  readonly job: J
+export interface Observation {
+  readonly job: Polled
   readonly report: JobReport | Gap
   readonly asked: number
 }
@@ -39,16 +39,10 @@ export const applyObservations = async (
   const outcomes: Outcome[] = []
   for (let start = 0; start < news.length; start += BATCH) {
     const batch = news.slice(start, start + BATCH)
-    const whole = withJobs(
-      batch,
-      await trackedNow(
-        core.database,
-        batch.map(({ job }) => job),
-      ),
-    )
     const applied = await core.database.write(async (tx) => {
-      const counted = whole.every(mentioned) || (await lease.holds(tx)) ? whole : whole.filter(mentioned)
-      return await applyAll(tx, counted, await tx.now())
+      const now = await tx.now()
+      const counted = batch.every(mentioned) || (await lease.holds(tx)) ? batch : batch.filter(mentioned)
+      return await applyAll(tx, counted, now)
     })
     outcomes.push(...applied)
   }
@@ -78,7 +72,7 @@ const confirms = (job: Polled, report: JobReport): boolean => {
 }
 
 /** One whose compare-and-set is lost is read and decided again: within the transaction, where nobody can win a second time. */
-const applyAll = async (tx: Transaction, all: readonly Observation<Tracked>[], now: number): Promise<Outcome[]> => {
+const applyAll = async (tx: Transaction, all: readonly Observation[], now: number): Promise<Outcome[]> => {
   const plans = all.map((one) => plan(one, now))
   const changed = await changeAll(tx, new Map(plans.map(({ one, change }) => [one.job, change])), now)
   const [done, lost] = [
@@ -95,33 +89,25 @@ const applyAll = async (tx: Transaction, all: readonly Observation<Tracked>[], n
     ended: decision.ended === true,
   }))
   if (lost.length === 0) return outcomes
-  const again = withJobs(
-    lost.map(({ one }) => one),
-    await trackedNow(
-      tx,
-      lost.map(({ one }) => one.job),
-    ),
+  const current = await trackedNow(
+    tx,
+    lost.map(({ one }) => one.job),
   )
+  const again = lost.flatMap(({ one }) => {
+    const job = current.get(one.job)
+    return job ? [{ ...one, job }] : []
+  })
   return [...outcomes, ...(await applyAll(tx, again, now))]
 }
 
-const withJobs = <J extends Polled>(
-  all: readonly Observation<J>[],
-  jobs: ReadonlyMap<J, Tracked>,
-): Observation<Tracked>[] =>
-  all.flatMap(({ job, ...one }) => {
-    const current = jobs.get(job)
-    return current ? [{ ...one, job: current }] : []
-  })
-
 /** What is to become of a job. */
 interface Planned {
-  readonly one: Observation<Tracked>
+  readonly one: Observation
   readonly decision: Decision
   readonly change: Change
 }
 
-const plan = (one: Observation<Tracked>, now: number): Planned => {
+const plan = (one: Observation, now: number): Planned => {
   const decision = decide(one.job, one.report, one.asked, now)
   return { one, decision, change: changeOf(one, decision, now) }
 }
@@ -129,10 +115,10 @@ const plan = (one: Observation<Tracked>, now: number): Planned => {
 /** Stores the parts of jobs that were changed. Answers those whose parts differ. */
 const newParts = async (
   tx: Transaction,
-  all: readonly Observation<Tracked>[],
+  all: readonly Observation[],
   now: number,
 ): Promise<ReadonlySet<Observation>> => {
-  const different = new Set<Observation<Tracked>>()
+  const different = new Set<Observation>()
   for (const one of all) {
     const { job, report, asked } = one
     if (!mentions(report) || !report.parts || asked <= job.statusChangedAt) continue
@@ -148,7 +134,7 @@ const newParts = async (
 
 const told = ({ progress, statusMessage }: Decision): boolean => progress !== undefined || statusMessage !== undefined
 
-const changeOf = ({ job: before, report, asked }: Observation<Tracked>, decision: Decision, now: number): Change => {
+const changeOf = ({ job: before, report, asked }: Observation, decision: Decision, now: number): Change => {
   const { gapCount, gapSince, ended, requeued, ...columns } = decision
   const { progress, statusMessage } = columns
   const confirmed = mentions(report) && asked > before.statusChangedAt && confirms(before, report)
@@ -175,7 +161,7 @@ const changeOf = ({ job: before, report, asked }: Observation<Tracked>, decision
   }
 }
 
-const about = ({ app, id, attemptNumber }: Tracked) => ({ app, jobId: id, attempt: attemptNumber })
+const about = ({ app, id, attemptNumber }: Polled) => ({ app, jobId: id, attempt: attemptNumber })
 
-const watchAgain = (job: Tracked, now: number): AttemptChange =>
+const watchAgain = (job: Polled, now: number): AttemptChange =>
   now >= (job.watchUntil ?? 0) ? { watchDueAt: null, watchUntil: null } : { watchDueAt: now + WATCH_EVERY_MS }

@@ -5,8 +5,11 @@ import type { Transaction } from '../store/database.js'
 import { among } from '../store/jobs.js'
 import type { JobVersion } from '../store/transition.js'
 
-/** A current attempt as a poll sees it, of which there may be very many: what decide() needs, and how the adapter finds it. */
-export interface Polled extends Situation {
+/**
+ * A current attempt as a poll sees it, of which there may be very many: what decide() needs, how the adapter finds it, what a
+ * compare-and-set compares, and what is told of it.
+ */
+export interface Polled extends Situation, JobVersion {
   readonly attemptId: number
   readonly jobType: string
   readonly token: string
@@ -15,16 +18,14 @@ export interface Polled extends Situation {
   readonly workdir: string
   readonly live: number
   readonly mentioned: number
+  readonly watchUntil: number | null
 }
 
-/** A current attempt as the loops see it: also what a compare-and-set compares, and what is told of it. */
-export interface Tracked extends JobVersion, Polled {
-  readonly attemptId: number
+/** A current attempt as the loops see it. */
+export interface Tracked extends Polled {
   readonly userId: string
   /** Its directory on this machine, where results are fetched into. */
   readonly directory: string
-  readonly watchUntil: number | null
-  readonly orderError: string | null
   readonly handedOverAt: number | null
 }
 
@@ -32,11 +33,11 @@ const POLLED = `a.id AS "attemptId", a.job_type AS "jobType", a.token AS token, 
   COALESCE(a.target_workdir, a.workdir) AS workdir, a.live AS live, a.mentioned AS mentioned, j.status_code AS "statusCode", j.status_class AS "statusClass",
   j.status_changed_at AS "statusChangedAt", j.start_time AS "startTime", j.cause AS cause, j.native_state AS "nativeState",
   j.reason AS reason, j.exit_code AS "exitCode", j.progress AS progress, j.status_message AS "statusMessage",
-  a.order_name AS "orderName", a.order_tries AS "orderTries", a.gap_count AS "gapCount", a.gap_since AS "gapSince"`
+  a.order_name AS "orderName", a.order_tries AS "orderTries", a.gap_count AS "gapCount", a.gap_since AS "gapSince",
+  j.id AS id, j.app AS app, a.number AS "attemptNumber", j.custom_status AS "customStatus", j.status_version AS "statusVersion",
+  j.deleted_at AS "deletedAt", a.watch_until AS "watchUntil"`
 
-const TRACKED = `${POLLED}, j.id AS id, j.app AS app, j.user_id AS "userId", a.workdir AS directory, a.number AS "attemptNumber",
-  j.custom_status AS "customStatus", j.status_version AS "statusVersion", j.deleted_at AS "deletedAt",
-  a.watch_until AS "watchUntil", a.order_error AS "orderError", a.handed_over_at AS "handedOverAt"`
+const TRACKED = `${POLLED}, j.user_id AS "userId", a.workdir AS directory, a.handed_over_at AS "handedOverAt"`
 
 const FROM = 'FROM telesto_attempts a JOIN telesto_jobs j ON j.id = a.job_id AND j.attempt_id = a.id'
 

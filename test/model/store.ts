@@ -39,14 +39,7 @@ const freshDirectory = (): string => {
 export const openStore = async (): Promise<Store> => {
   const directory = freshDirectory()
   const opened = await openDatabase({ file: path.join(directory, 'telesto.db'), clock: systemClock, log: silent })
-  const database = Object.assign(Object.create(opened) as Database, {
-    all: opened.all.bind(opened),
-    write: opened.write.bind(opened),
-    changeFree: opened.changeFree.bind(opened),
-    close: opened.close.bind(opened),
-    now: () => NOW,
-    readNow: async () => Number((await opened.all<{ at: number }>('SELECT at FROM model_clock'))[0]?.at),
-  })
+  const database = Object.assign(opened, { now: () => NOW })
   await database.write(async (tx) => {
     await tx.run('CREATE TABLE model_clock (at BIGINT NOT NULL)')
     await tx.run('INSERT INTO model_clock (at) VALUES ($1)', [START])
