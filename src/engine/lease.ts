@@ -68,6 +68,7 @@ const take = async (core: Core, place: Place, due: string, signal: AbortSignal):
          WHERE id = $2 AND ${due} AND ${place.until} <= ${database.now()}`,
         [core.owner, place.id],
       ),
+    { fleeting: true },
   )
   return taken === 1 ? keep(core, place, signal) : undefined
 }
@@ -89,6 +90,7 @@ const keep = (core: Core, place: Place, outer: AbortSignal): Lease => {
               `UPDATE ${place.table} SET ${place.until} = ${database.now()} + ${core.leaseMs} WHERE ${mine}`,
               [place.id, core.owner],
             ),
+          { fleeting: true },
         )
         .catch(() => 1) // A store that is busy now will say next time.
       if (renewed === 0) return lost.abort(new Error('The lease was lost.'))
@@ -110,6 +112,7 @@ const keep = (core: Core, place: Place, outer: AbortSignal): Lease => {
             place.id,
             core.owner,
           ]),
+        { fleeting: true },
       )
     },
   }

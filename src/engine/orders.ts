@@ -61,10 +61,11 @@ const turn = async (core: Core, record: SchedulerRow, lease: Lease): Promise<voi
   await cleanUp(work, plan.cleanUp)
   if (plan.submit.length > 0) await submit(core, record, scheduler, lease, plan.submit)
   lease.end()
-  await core.database.write(async (tx) => {
+  const store = async (tx: Transaction): Promise<void> => {
     const now = await tx.now()
     await answered(core, tx, record, 'orders', now, now)
-  })
+  }
+  await core.database.write(store, { fleeting: record.health === 'ok' })
 }
 
 interface Work {

@@ -127,7 +127,7 @@ const settle = async (
 ): Promise<void> => {
   lease.end()
   if (answer.error) core.connections.drop(record.id)
-  await core.database.write(async (tx) => {
+  const store = async (tx: Transaction): Promise<void> => {
     const now = await tx.now()
     const ours = await tx.run('UPDATE telesto_schedulers SET last_asked_at = $1 WHERE id = $2 AND poll_owner = $3', [
       answer.askedAt,
@@ -147,7 +147,9 @@ const settle = async (
       record.id,
     ])
     await answered(core, tx, record, 'poll', now, Math.round(answer.askedAt + next))
-  })
+  }
+  // A pace is an economy; news of a record's health are not.
+  await core.database.write(store, { fleeting: !answer.error && record.health === 'ok' })
   if (!answer.error) core.polled.tell(record.id, answer.askedAt)
   if (answer.error || record.health !== 'ok' || ended > 0) core.committed()
   if (ended > 0) core.log.debug({ scheduler: record.name, ended }, 'jobs ended')

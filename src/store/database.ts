@@ -22,6 +22,11 @@ export interface Transaction {
 export interface WriteOptions {
   /** Shares its transaction with nobody: it is long, and others would wait for its end to be committed. */
   readonly alone?: boolean
+  /**
+   * An economy, as a lease or a pace: that it was committed may be forgotten when the power fails, never when a process is killed;
+   * so it waits for no disk. Shares its transaction with nobody.
+   */
+  readonly fleeting?: boolean
 }
 
 /** SQL that changes rows by a compare-and-set: what `free` selects is what is compared. All have the same parameters. */

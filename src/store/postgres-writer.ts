@@ -75,14 +75,15 @@ export class PostgresWriter implements Writer {
     this.#begin = `BEGIN; SELECT pg_advisory_xact_lock(${LOCK}, hashtext(COALESCE(current_schema(), '')))`
   }
 
-  async begin(): Promise<void> {
+  async begin(fleeting = false): Promise<void> {
     this.#saved = false
     this.#broken = undefined
     this.#undone = undefined
     this.#client = await this.#coded(this.#pool.connect())
     try {
       // Each of its statements has an answer, which pg's types do not know.
-      const answers: unknown = await this.#step(`${this.#begin}; SELECT ${this.#clock()} AS now`)
+      const hasty = fleeting ? 'SET LOCAL synchronous_commit = off; ' : ''
+      const answers: unknown = await this.#step(`${this.#begin}; ${hasty}SELECT ${this.#clock()} AS now`)
       this.#now = (answers as readonly QueryResult<{ now: number }>[]).at(-1)?.rows[0]?.now
     } catch (error) {
       await this.rollBack()

@@ -123,6 +123,7 @@ export class SqliteDatabase implements Database {
     const { pool, patience } = this.#opened
     let saved = false
     let broken: unknown
+    let hasty: Handle | undefined
     const handle = (): Handle => this.#writer as Handle
     const coded = async <T>(step: () => Promise<T>): Promise<T> => {
       try {
@@ -132,11 +133,15 @@ export class SqliteDatabase implements Database {
       }
     }
     return {
-      begin: async () => {
+      begin: async (fleeting = false) => {
         saved = false
         broken = undefined
         await coded(async () => {
           this.#writer ??= await pool.take()
+          if (fleeting !== (hasty === handle())) {
+            handle().execute(`PRAGMA synchronous = ${fleeting ? 'NORMAL' : 'FULL'}`)
+            hasty = fleeting ? handle() : undefined
+          }
           await patiently(() => handle().execute('BEGIN IMMEDIATE'), patience)
         })
       },

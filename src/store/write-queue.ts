@@ -4,8 +4,8 @@ import type { Transaction, WriteOptions } from './database.js'
 
 /** One connection that writes, step by step. What a step throws is what the callers of write() are told. */
 export interface Writer {
-  /** Begins a transaction that holds the write lock. */
-  begin(): Promise<void>
+  /** Begins a transaction that holds the write lock. `fleeting`: its commit waits for no disk. */
+  begin(fleeting?: boolean): Promise<void>
   commit(): Promise<void>
   /** Undoes the transaction, whatever is left of it. Never rejects. */
   rollBack(): Promise<void>
@@ -31,6 +31,7 @@ export interface WriteQueue {
 
 interface Work {
   readonly alone: boolean
+  readonly fleeting: boolean
   readonly run: () => Promise<unknown>
   readonly resolve: (value: unknown) => void
   readonly reject: (error: unknown) => void
@@ -72,7 +73,7 @@ export const createWriteQueue = (writer: Writer, monotonic = () => performance.n
   const transact = async (): Promise<void> => {
     const done: [Work, unknown][] = []
     try {
-      await writer.begin()
+      await writer.begin(waiting[0]?.fleeting)
     } catch (error) {
       // The others have waited for the same lock, and as long.
       for (const { reject } of waiting.splice(0)) reject(error)
@@ -100,7 +101,7 @@ export const createWriteQueue = (writer: Writer, monotonic = () => performance.n
   }
 
   return {
-    write: <T>(work: (tx: Transaction) => Promise<T>, { alone = false }: WriteOptions = {}) =>
+    write: <T>(work: (tx: Transaction) => Promise<T>, { alone = false, fleeting = false }: WriteOptions = {}) =>
       new Promise<T>((resolve, reject) => {
         const state = { open: true }
         const tx = writer.statements(() => {
@@ -118,7 +119,7 @@ export const createWriteQueue = (writer: Writer, monotonic = () => performance.n
             state.open = false
           }
         }
-        waiting.push({ alone, run, resolve: resolve as (value: unknown) => void, reject })
+        waiting.push({ alone: alone || fleeting, fleeting, run, resolve: resolve as (value: unknown) => void, reject })
         turning ??= turn()
       }),
     isInside: () => inside.getStore()?.open === true,

@@ -2,6 +2,7 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { systemClock } from '../../src/clock.js'
+import type { Transaction } from '../../src/store/database.js'
 import { dialects } from '../../src/store/dialect.js'
 import { placeOf } from '../database.js'
 import { counters, labels } from './children/schema.js'
@@ -39,6 +40,22 @@ test('a write that fails is undone and rejects with the same error', async () =>
   })
   expect(await thrown.catch((reason: unknown) => reason)).toBe(error)
   expect(await database.write((tx) => tx.run('UPDATE counters SET n = 1'))).toBe(1)
+})
+
+test('only what is fleeting does not wait for the disk', async () => {
+  const database = await open()
+  const sync = async (tx: Transaction): Promise<unknown> => {
+    const setting = database.dialect === 'sqlite' ? 'PRAGMA synchronous' : 'SHOW synchronous_commit'
+    return Object.values((await tx.all(setting))[0] ?? {})[0]
+  }
+  const [full, normal] = database.dialect === 'sqlite' ? [2, 1] : ['on', 'off']
+  const fleeting = { fleeting: true }
+  expect(await database.write(sync)).toBe(full)
+  expect(await database.write(sync, fleeting)).toBe(normal)
+  expect(await database.write(sync, fleeting)).toBe(normal)
+  expect(await database.write(sync)).toBe(full)
+  await expect(database.write(async () => Promise.reject(new Error('no')), fleeting)).rejects.toThrow('no')
+  expect(await database.write(sync)).toBe(full)
 })
 
 test('what is not committed is not read outside', async () => {

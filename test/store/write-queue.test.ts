@@ -7,13 +7,15 @@ import { freshFile, openFor } from './support.js'
 const recorder = (failing: Partial<Record<'begin' | 'commit' | 'savepoint', Error>> = {}, now = () => 0) => {
   const steps: string[] = []
   let broken: unknown
-  const step = (name: 'begin' | 'commit' | 'rollBack' | 'savepoint' | 'rollBackTo') => async (): Promise<void> => {
-    steps.push(name)
-    const error = (failing as Partial<Record<string, Error>>)[name]
-    if (error) throw error
-  }
+  const step =
+    (name: 'begin' | 'begin fleeting' | 'commit' | 'rollBack' | 'savepoint' | 'rollBackTo') =>
+    async (): Promise<void> => {
+      steps.push(name)
+      const error = (failing as Partial<Record<string, Error>>)[name]
+      if (error) throw error
+    }
   const writer: Writer = {
-    begin: step('begin'),
+    begin: async (fleeting) => await step(fleeting ? 'begin fleeting' : 'begin')(),
     commit: step('commit'),
     rollBack: step('rollBack'),
     savepoint: step('savepoint'),
@@ -85,6 +87,24 @@ describe('group commit', () => {
     const { queue, steps } = recorder()
     await Promise.all([queue.write(say('a')), queue.write(say('b'), { alone: true }), queue.write(say('c'))])
     expect(steps).toEqual(['begin', 'a', 'commit', 'begin', 'b', 'commit', 'begin', 'c', 'commit'])
+  })
+
+  it('what is fleeting has a transaction of its own, also where it is refused', async () => {
+    const { queue, steps } = recorder()
+    const fleeting = { fleeting: true }
+    await Promise.allSettled([
+      queue.write(say('a')),
+      queue.write(say('b'), fleeting),
+      queue.write(refuse, fleeting),
+      queue.write(say('c')),
+      queue.write(say('d')),
+    ])
+    expect(steps).toEqual([
+      ...['begin', 'a', 'commit'],
+      ...['begin fleeting', 'b', 'commit'],
+      ...['begin fleeting', 'rollBack'],
+      ...['begin', 'c', 'savepoint', 'd', 'commit'],
+    ])
   })
 
   it('a commit that fails fails all who shared it, and none who comes after', async () => {
