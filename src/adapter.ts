@@ -18,7 +18,8 @@ export interface JobRef {
   readonly jobType: string
   /**
    * This attempt's own directory on the transport's machine: absolute, or (over SSH) relative to the home of the login, below
-   * the `directory` of `SshTarget`. It does not exist before the adapter makes it.
+   * the `directory` of `SshTarget`. It does not exist before the adapter makes it. The directory above it is that of the job, named by
+   * its number: its attempts alone are in it.
    */
   readonly workdir: string
 }
@@ -165,7 +166,8 @@ export interface Scheduler<R = SubmitRequest> {
    */
   result?(job: JobRef, signal: AbortSignal): Promise<unknown>
   /**
-   * Removes what the attempt left on the target: its workdir, its pinned keys. Safe to repeat. An attempt on another machine
+   * Removes what the attempt left on the target: its workdir, the directory of the job above it with the last of them, its pinned
+   * keys. No token of the attempt, the earlier ones included, can arrive afterwards. Safe to repeat. An attempt on another machine
    * that was handed over and never accepted may have left its workdir too: its `nativeId` is ''.
    */
   cleanUp?(jobs: readonly JobRef[], signal: AbortSignal): Promise<ReadonlyMap<Token, Answer>>

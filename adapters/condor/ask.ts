@@ -1,5 +1,5 @@
 import type { JobRef, JobReport, Token } from '../../src/adapter.js'
-import { procsOf } from './native-id.js'
+import { countOf, procsOf } from './native-id.js'
 import { workflowReport } from './node-status.js'
 import { inRangeOf, withTokens } from './queue.js'
 import { type Remote, sectionOf, type Told } from './remote.js'
@@ -141,7 +141,3 @@ const queuedOf = (jobs: readonly JobRef[], ads: readonly Ad[]): ReadonlyMap<Toke
 }
 
 const procCount = (jobs: readonly JobRef[]): number => jobs.reduce((sum, { nativeId }) => sum + countOf(nativeId), 0)
-const countOf = (nativeId: string): number => {
-  const procs = procsOf(nativeId)
-  return procs ? procs.last - procs.first + 1 : 0
-}

@@ -7,30 +7,52 @@ const AT_ONCE = 200
 
 /**
  * Removes the directories that are `<token> TAB <directory>` on standard input, relative to the argument. Telesto's own folder goes last, so that
- * a removal that was cut short can be repeated. What symbolic links lead to stays. Where recover() promised that a token can no
- * longer arrive, the claim that keeps the promise stays. Sections: `ok TOKEN`, `busy TOKEN`, `not TOKEN` (what is there is not ours),
- * `failed TOKEN` with the words of rm.
+ * a removal that was cut short can be repeated; the directory of the job goes with its last attempt. What symbolic links lead to stays.
+ *
+ * Where recover() promised that a token can no longer arrive, the claim that keeps the promise stays, also that of an earlier token of the
+ * attempt: its script may be held up anywhere, and go on when all else is gone. What a batch that begins meanwhile writes is not removed
+ * behind its back: its folder goes under its lock, or not at all.
+ *
+ * Sections: `ok TOKEN`, `busy TOKEN`, `not TOKEN` (what is there is not ours), `failed TOKEN` with the words of rm.
  */
 const SCRIPT = `\
 cd -- "$1" || exit
+failed() { say "failed $token"; printf '%s\\n' "$words"; }
+gone() {
+  job=\${dir%/*}
+  case \${job##*/} in *[!0-9]*) ;; *) rmdir -- "$job" 2>/dev/null ;; esac
+  say "ok $token"
+}
 clean() {
   own=$dir/.telesto
-  [ -e "$dir" ] || [ -L "$dir" ] || { say "ok $token"; return; }
+  [ -e "$dir" ] || [ -L "$dir" ] || { gone; return; }
   [ -d "$own" ] && [ ! -L "$own" ] && [ ! -L "$dir" ] || {
-    if rmdir -- "$dir" 2>/dev/null; then say "ok $token"; else say "not $token"; fi
+    if rmdir -- "$dir" 2>/dev/null; then gone; else say "not $token"; fi
     return
   }
-  for lock in "$own"/batch-*/lock; do
-    [ ! -e "$lock" ] || flock -n "$lock" true || { say "busy $token"; return; }
+  for batch in "$own"/batch-*; do
+    [ -d "$batch" ] || continue
+    words=$(flock -n -E 75 "$batch/lock" rm -rf -- "$batch" 2>&1)
+    case $? in 0) ;; 75) say "busy $token"; return ;; *) failed; return ;; esac
   done
   set --
   for path in "$dir"/* "$dir"/.[!.]* "$dir"/..?*; do
     [ "$path" = "$own" ] || set -- "$@" "$path"
   done
-  words=$(rm -rf -- "$@" 2>&1) || { say "failed $token"; printf '%s\\n' "$words"; return; }
-  if [ "$(readlink -- "$own/claim-$token")" = absent ]; then say "ok $token"; return; fi
-  words=$(rm -rf -- "$own" 2>&1 && rmdir -- "$dir" 2>&1) || { say "failed $token"; printf '%s\\n' "$words"; return; }
-  say "ok $token"
+  words=$(rm -rf -- "$@" 2>&1) || { failed; return; }
+  promised=
+  set --
+  for path in "$own"/* "$own"/.[!.]* "$own"/..?*; do
+    case \${path##*/} in
+      batch-*) ;;
+      claim-*) if [ "$(readlink -- "$path")" = absent ]; then promised=1; else set -- "$@" "$path"; fi ;;
+      *) set -- "$@" "$path" ;;
+    esac
+  done
+  words=$(rm -rf -- "$@" 2>&1) || { failed; return; }
+  if [ -n "$promised" ]; then say "ok $token"; return; fi
+  words=$(rmdir -- "$own" "$dir" 2>&1) || { failed; return; }
+  gone
 }
 while IFS=$tab read -r token dir; do clean; done
 over 0

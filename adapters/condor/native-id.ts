@@ -19,15 +19,22 @@ export const procsOf = (id: NativeId): Procs | undefined => {
   return last < first ? undefined : { cluster, first, last }
 }
 
-/** The ids of the jobs that these procs are of, by their tokens. */
+/** How many procs the job of this id has; 0 for what is no id of this adapter. */
+export const countOf = (id: NativeId): number => {
+  const procs = procsOf(id)
+  return procs ? procs.last - procs.first + 1 : 0
+}
+
+/** The ids of the jobs that these procs are of, by their tokens. A job has one cluster: the first that is told. */
 export const idsOf = (
   found: Iterable<{ readonly token: string; readonly cluster: number; readonly proc: number }>,
 ): Map<string, NativeId> => {
   const jobs = new Map<string, Procs>()
   for (const { token, cluster, proc } of found) {
     const known = jobs.get(token)
+    if (known && known.cluster !== cluster) continue
     const first = Math.min(known?.first ?? proc, proc)
-    jobs.set(token, { cluster: known?.cluster ?? cluster, first, last: Math.max(known?.last ?? proc, proc) })
+    jobs.set(token, { cluster, first, last: Math.max(known?.last ?? proc, proc) })
   }
   return new Map([...jobs].map(([token, procs]) => [token, nativeIdOf(procs)]))
 }

@@ -47,11 +47,14 @@ export const recoverOn =
         const constraint = withTokens(chunk.map((line) => line.split('\t')[0] ?? ''))
         const told = await remote('recover', SCRIPT, { args: [root, constraint], stdin: chunk.join(''), signal })
         if (told.code !== 0) throw notAsked('What became of the jobs', told.stderr)
-        const ids = idsOf([...procsIn(sectionOf(told, 'queue')), ...procsIn(sectionOf(told, 'history'))])
-        for (const { title, text } of told.sections) {
+        // Some procs may have left the queue, and the history too: each of them says a part, all of them the whole job.
+        const free = told.sections.filter(({ title }) => title.startsWith('free '))
+        const texts = [sectionOf(told, 'queue'), sectionOf(told, 'history'), ...free.map(({ text }) => text)]
+        const ids = idsOf(texts.flatMap(procsIn))
+        for (const { title } of told.sections) {
           const [verb, token = ''] = title.split(' ')
           if (verb === 'absent') found.set(token, 'absent')
-          if (verb === 'free') found.set(token, ids.get(token) ?? idsOf(procsIn(text)).get(token) ?? 'absent')
+          if (verb === 'free') found.set(token, ids.get(token) ?? 'absent')
         }
       }
     }

@@ -12,16 +12,21 @@ import { TAKE_OVER } from './take-over.js'
  *
  * Whoever makes the claim of a token decides about it: this batch, or a recover() that gives it up. While this script or a
  * condor_submit of its lives, the lock of the batch is held, because they inherit its descriptor. Sections of the answer: `unpack` (the
- * files could not be written, nothing was tried), `lost TOKEN`, `refused TOKEN` with condor_submit's words, `away` with the words of an
- * outage, `late`, `procs` with `<token> <cluster> <proc>` for each proc that was submitted.
+ * files could not be written, nothing was tried), `lost TOKEN`, `refused TOKEN` with condor_submit's words, `uncopied TOKEN` with those of cp,
+ * `away` with the words of an outage, `late`, `procs` with `<token> <cluster> <proc>` for each proc that was submitted.
  */
 export const SUBMIT_SCRIPT = `\
 ${TAKE_OVER}set -f
 root=$1 batch=$2 id=$3 until=$(($(date +%s) + $4)) procs=$5
 cd -- "$root" || exit
 failed() { say unpack; printf '%s\\n' "$1"; over 1; }
-words=$(mkdir -p -- "$batch" 2>&1) || failed "$words"
-exec 9>"$batch/lock" && flock 9 || exit
+# A clean-up may remove an empty directory while it is being made, or what was made before it was locked.
+tries=0
+until words=$(mkdir -p -- "$batch" 2>&1); do
+  tries=$((tries + 1))
+  [ "$tries" -lt 10 ] || failed "$words"
+done
+command exec 9>"$batch/lock" && flock 9 && [ "$batch/lock" -ef /dev/fd/9 ] || failed 'They were removed while they were written.'
 
 # An existing file is never replaced (-k), which makes a link that could be made a claim that was got.
 skip=
@@ -82,7 +87,10 @@ done
 [ ! -e "$batch/dags" ] || while IFS=$tab read -r token dir <&8; do
   may_go_on || break
   ! known_already "$token" || continue
-  take_over "$dir" || { say "lost $token"; continue; }
+  take_over "$dir" || {
+    if [ -n "$words" ]; then say "uncopied $token"; printf '%s\\n' "$words"; else say "lost $token"; fi
+    continue
+  }
   words=$(tr '\\n' '\\0' <"$batch/$token.dag" | (cd -- "$dir" && xargs -0 condor_submit_dag) 2>&1 >/dev/null) && continue
   after_failure || break
   known_already "$token" || { say "refused $token"; printf '%s\\n' "$words"; }

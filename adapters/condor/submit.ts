@@ -16,7 +16,7 @@ import { groupsOf } from './groups.js'
 import type { InputFile } from './inputs.js'
 import type { Prepared } from './kind.js'
 import { KINDS } from './kinds.js'
-import { idsOf } from './native-id.js'
+import { countOf, idsOf } from './native-id.js'
 import { type Place, placeOf } from './place.js'
 import { procsIn } from './queue.js'
 import { type Remote, sectionOf, type Told } from './remote.js'
@@ -138,7 +138,10 @@ const handOver = async (submitter: Submitter, batch: Batch, signal: AbortSignal)
   const directory = `${first.place.relative}/${OWN_FOLDER}/batch-${batch.id}`
   const stdin = await archiveOf(entriesOf(jobs, directory))
   if (signal.aborted) return answers
-  const procs = jobs.reduce((sum, { prepared: { submit } }) => sum + ('dag' in submit ? 1 : submit.count), 0)
+  const counts = new Map(
+    jobs.map(({ request, prepared: { submit } }) => [request.token, 'dag' in submit ? 1 : submit.count]),
+  )
+  const procs = [...counts.values()].reduce((sum, count) => sum + count, 0)
   const args = [batch.root, directory, batch.id, String(TRY_SECONDS), String(procs)]
   const told = await remote('submit', SUBMIT_SCRIPT, { args, stdin, signal })
   const unpacked = told.sections.find(({ title }) => title === 'unpack')
@@ -153,16 +156,15 @@ const handOver = async (submitter: Submitter, batch: Batch, signal: AbortSignal)
       `The files of the job cannot be written: ${unpacked.text.trim().slice(0, 2000)}`,
     )
   }
-  for (const [token, answer] of answersOf(
-    told,
-    jobs.map(({ request }) => request.token),
-  ))
-    answers.set(token, answer)
+  for (const [token, answer] of answersOf(told, counts)) answers.set(token, answer)
   return answers
 }
 
-/** What the script said of each job. Those that it did not try are left out. Pure. */
-export const answersOf = (told: Told, tokens: readonly Token[]): Answers => {
+/**
+ * What the script said of each job, of which so many procs were to be submitted. Those that it did not try are left out. A job of which the
+ * queue and the newest of the history show a part alone is open: recover() reads all of it. Pure.
+ */
+export const answersOf = (told: Told, counts: ReadonlyMap<Token, number>): Answers => {
   const ids = idsOf(procsIn(sectionOf(told, 'procs')))
   const words = (verb: string) =>
     new Map(
@@ -170,7 +172,7 @@ export const answersOf = (told: Told, tokens: readonly Token[]): Answers => {
         title.startsWith(`${verb} `) ? [[title.slice(verb.length + 1), text]] : [],
       ),
     )
-  const [refused, lost] = [words('refused'), words('lost')]
+  const [refused, lost, uncopied] = [words('refused'), words('lost'), words('uncopied')]
   const titles = new Set(told.sections.map(({ title }) => title))
   const open = titles.has('away')
     ? notAsked('condor_submit', sectionOf(told, 'away'))
@@ -178,15 +180,19 @@ export const answersOf = (told: Told, tokens: readonly Token[]): Answers => {
       ? new SchedulerError('unavailable', 'condor_submit took the job, but neither the queue nor the history shows it.')
       : notAsked('condor_q', told.stderr)
   const answers: Answers = new Map()
-  for (const token of tokens) {
+  for (const [token, count] of counts) {
     const id = ids.get(token)
-    const why = refused.get(token)
-    if (id !== undefined) answers.set(token, id)
+    const [why, copying] = [refused.get(token), uncopied.get(token)]
+    if (id !== undefined) answers.set(token, countOf(id) < count ? partial(id, count) : id)
     else if (why !== undefined) answers.set(token, refusal(why))
+    else if (copying !== undefined) answers.set(token, notAsked('What the attempt before had done', copying))
     else if (!lost.has(token) && !titles.has('late')) answers.set(token, open)
   }
   return answers
 }
+
+const partial = (id: NativeId, count: number): SchedulerError =>
+  new SchedulerError('unavailable', `condor_submit took the job, but of its ${count} procs only ${id} are shown.`)
 
 /** Throws SchedulerError `invalid_job` for a file that can no longer be read. */
 const load = async (transport: Submitter['transport'], job: Job, signal: AbortSignal): Promise<LoadedJob> => {

@@ -1,7 +1,17 @@
 // What goes wrong with a pool, and what the adapter says of it then: here and over SSH.
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -239,6 +249,142 @@ describe.each(Object.entries(places))('%s', (_, transport) => {
     )
     const id = refOf(job, (await submitting).get(job.token)).nativeId
     expect((await connect(transport).recover?.([attemptOf(job)], signal()))?.get(job.token)).toBe(id)
+  })
+
+  /** Programs that wait before they do anything, until they are let go. */
+  const held = (...names: readonly string[]) => {
+    const signs = mkdtempSync(join(folder, 'held-'))
+    const wait = (name: string) =>
+      `: >'${signs}/${name}.waits'; while [ ! -e '${signs}/${name}.goes' ]; do sleep 0.05; done; exec ${name} "$@"`
+    return {
+      through: withFolder(shims(Object.fromEntries(names.map((name) => [name, wait(name)])))),
+      waits: async (name: string) =>
+        await expect.poll(() => existsSync(join(signs, `${name}.waits`)), { timeout: 20_000, interval: 20 }).toBe(true),
+      letGo: () => {
+        for (const name of names) writeFileSync(join(signs, `${name}.goes`), '')
+      },
+      letGoOne: (name: string) => writeFileSync(join(signs, `${name}.goes`), ''),
+    }
+  }
+  const verdictOn = async (job: SubmitRequest) =>
+    (await connect(transport).recover?.([attemptOf(job)], signal()))?.get(job.token)
+  const cleanedUp = async (job: SubmitRequest) => {
+    const ref = { token: job.token, jobType: job.jobType, workdir: job.workdir, nativeId: '1.0' }
+    return codeOf((await connect(transport).cleanUp?.([ref], signal()))?.get(job.token))
+  }
+
+  test.for([
+    ['date', 'before it begins', 'ok'],
+    ['mkdir', 'before it makes its folder', 'ok'],
+    ['flock', 'before it takes its lock', 'ok'],
+    ['tar', 'before it writes its files', 'unavailable'],
+  ])(
+    'a script that is held up (at %s, %s) and goes on when its attempt was given up, tried again and removed: nothing is submitted',
+    async ([step = '', , cleaned]) => {
+      const late = held(step)
+      const [first, other] = [request(SLEEPS), request(SLEEPS)]
+      const submitting = connect(late.through)
+        .submit([first, other], signal())
+        .catch(() => undefined)
+      await late.waits(step)
+      expect(await verdictOn(first)).toBe('absent')
+      const again = { ...first, token: randomUUID() }
+      const ref = refOf(again, (await connect(transport).submit([again], signal())).get(again.token))
+      await connect(transport).cancel([ref], signal())
+      expect(await cleanedUp(again)).toBe(cleaned)
+      late.letGo()
+      await submitting
+      // The other job of the batch is there or not: never both.
+      const verdict = await verdictOn(other)
+      expect(procsOf([first.token, other.token])).toEqual([0, verdict === 'absent' ? 0 : 1])
+      if (verdict !== 'absent') refOf(other, verdict)
+      expect(await cleanedUp(again)).toBe('ok')
+      expect(await verdictOn(first)).toBe('absent')
+    },
+  )
+
+  test('a batch whose folder was removed with its first job before it was locked takes no claim any more', async () => {
+    const late = held('flock', 'condor_submit')
+    const [first, other] = [request(SLEEPS), request(SLEEPS)]
+    const submitting = connect(late.through)
+      .submit([first, other], signal())
+      .catch(() => undefined)
+    await late.waits('flock')
+    expect(await verdictOn(first)).toBe('absent')
+    expect(await cleanedUp({ ...first, token: randomUUID() })).toBe('ok')
+    late.letGoOne('flock')
+    // It comes to condor_submit, or to its end.
+    await Promise.race([submitting, late.waits('condor_submit').catch(() => {})])
+    const verdict = await verdictOn(other)
+    late.letGo()
+    await submitting
+    const [submitted] = procsOf([other.token])
+    expect([verdict, submitted]).toEqual(verdict === undefined ? [undefined, 1] : ['absent', 0])
+    const last = await verdictOn(other)
+    if (last !== 'absent') refOf(other, last)
+  })
+
+  test('of a job whose procs leave the queue one by one, all are told, or none', async () => {
+    // All have left the queue, and the history answers with the newest alone.
+    const short = shims({
+      condor_q: 'until [ "$(condor_history "$@" | wc -l)" -ge 3 ]; do sleep 0.2; done; exec condor_q "$@"',
+      condor_history: 'exec condor_history "$@" -limit 1',
+    })
+    const job = request({ executable: '/bin/true', numJobs: 3 })
+    const error = await thrown(connect(withFolder(short)).submit([job], signal()))
+    expect([error.code, error.message]).toEqual(['unavailable', expect.stringContaining('of its 3 procs only')])
+    expect(procsOf([job.token])).toEqual([3])
+    expect(await verdictOn(job)).toMatch(/^\d+\.0-2$/)
+    // The log of events tells of all procs where the history no longer does.
+    const recover = connect(withFolder(short)).recover?.([attemptOf(job)], signal())
+    expect((await recover)?.get(job.token)).toMatch(/^\d+\.0-2$/)
+  })
+
+  test('the directory of a job goes with its last attempt, and nothing that is not empty', async () => {
+    const above = join(folder, randomUUID())
+    const [job, next] = [request(SLEEPS), request(SLEEPS)].map((one, index) => ({
+      ...one,
+      workdir: join(above, '7', `${index + 1}-x`),
+    })) as [SubmitRequest, SubmitRequest]
+    for (const one of [job, next]) {
+      const ref = refOf(one, (await connect(transport).submit([one], signal())).get(one.token))
+      await connect(transport).cancel([ref], signal())
+    }
+    expect(await cleanedUp(job)).toBe('ok')
+    expect(readdirSync(join(above, '7'))).toEqual(['2-x'])
+    expect(await cleanedUp(next)).toBe('ok')
+    expect(readdirSync(above)).toEqual([])
+    // A removal that was cut short before it came to that is repeated.
+    mkdirSync(join(above, '7'))
+    expect(await cleanedUp(next)).toBe('ok')
+    expect(readdirSync(above)).toEqual([])
+  })
+
+  test('attempts are placed while empty directories above them are removed: whole, or not at all', async () => {
+    const [above, stop] = [join(folder, randomUUID()), join(folder, randomUUID())]
+    mkdirSync(above)
+    const script = 'while [ ! -e "$2" ]; do rmdir -- "$1"/* 2>/dev/null; done'
+    const removing = transport.exec(['sh', '-c', script, 'sh', above, stop])
+    const open: SubmitRequest[] = []
+    try {
+      for (let round = 0; round < 10; round++) {
+        const job = { ...request(SLEEPS), workdir: join(above, `${round}`, '1-x') }
+        const answers = await connect(transport)
+          .submit([job], signal())
+          .catch((error: unknown) => new Map([[job.token, error]]))
+        const answer = answers.get(job.token)
+        if (typeof answer === 'string') refOf(job, answer)
+        else open.push(job)
+      }
+    } finally {
+      writeFileSync(stop, '')
+      await removing
+    }
+    for (const job of open) expect(await verdictOn(job)).toBe('absent')
+    expect(procsOf(open.map(({ token }) => token))).toEqual(open.map(() => 0))
+    const again = open.map((job) => ({ ...job, token: randomUUID() }))
+    const answers = await connect(transport).submit(again, signal())
+    for (const job of again) refOf(job, answers.get(job.token))
   })
 
   test('what is in the place of a directory that is not ours is not removed', async () => {

@@ -1,7 +1,7 @@
 // A portal and a pool: what its users see of their jobs, here and over SSH.
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { condor } from '../../adapters/condor.js'
 import { createTelesto, type Job } from '../../src/index.js'
@@ -149,7 +149,8 @@ describe.each(Object.entries(records))('%s', (_name, config) => {
     const there = pool('condor_q', id, '-af', 'Iwd').trim()
     expect(existsSync(join(there, '.telesto', 'events.log'))).toBe(true)
     await job.delete({ stop: true })
-    await expect.poll(() => existsSync(there), MINUTE).toBe(false)
+    expect(basename(dirname(there))).toBe(String(job.id))
+    await expect.poll(() => existsSync(dirname(there)), MINUTE).toBe(false)
     await expect.poll(() => pool('condor_q', id, '-af', 'JobStatus'), MINUTE).toBe('')
   })
 })

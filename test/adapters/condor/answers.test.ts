@@ -6,8 +6,13 @@ import { answersOf } from '../../../adapters/condor/submit.js'
 import { SchedulerError } from '../../../src/adapter.js'
 
 describe('what the script that submits says', () => {
+  const PROCS = new Map([
+    ['a', 1],
+    ['b', 2],
+    ['c', 1],
+  ])
   const said = (titles: readonly (readonly [string, string])[], code = 0, stderr = '') =>
-    [...answersOf({ sections: titles.map(([title, text]) => ({ title, text })), code, stderr }, ['a', 'b', 'c'])].map(
+    [...answersOf({ sections: titles.map(([title, text]) => ({ title, text })), code, stderr }, PROCS)].map(
       ([token, answer]) => [token, answer instanceof SchedulerError ? answer.code : answer],
     )
 
@@ -62,6 +67,29 @@ describe('what the script that submits says', () => {
         ['procs', 'a 1 0\n'],
       ]),
     ).toEqual([['a', '1.0']])
+  })
+
+  test('a job of which a part alone is shown is open; the outermost of its procs are enough', () => {
+    expect(said([['procs', 'a 1 0\nb 1 2\nc 2 0\n']])).toEqual([
+      ['a', '1.0'],
+      ['b', 'unavailable'],
+      ['c', '2.0'],
+    ])
+    const three = new Map([['d', 3]])
+    const told = (text: string) => ({ sections: [{ title: 'procs', text }], code: 0, stderr: '' })
+    expect(answersOf(told('d 1 4\nd 1 2\n'), three).get('d')).toBe('1.2-4')
+    expect(String(answersOf(told('d 1 2\nd 1 3\n'), three).get('d'))).toContain('of its 3 procs only 1.2-3 are shown')
+  })
+
+  test('files of the attempt before that cannot be copied leave it open, with the words of cp', () => {
+    const { sections, ...told } = {
+      sections: [{ title: 'uncopied b', text: 'cp: x: No space left on device\n' }],
+      code: 0,
+      stderr: '',
+    }
+    const answer = answersOf({ ...told, sections: [...sections, { title: 'procs', text: '' }] }, PROCS).get('b')
+    expect(answer).toMatchObject({ code: 'unavailable' })
+    expect(String(answer)).toContain('No space left on device')
   })
 
   test('what nobody shows is open', () => {

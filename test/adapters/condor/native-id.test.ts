@@ -22,6 +22,7 @@ test('the procs of a job are a range, in whatever order they are found', () => {
     { token: 'b', cluster: 5, proc: 3 },
     { token: 'a', cluster: 5, proc: 0 },
     { token: 'a', cluster: 5, proc: 1 },
+    { token: 'a', cluster: 4, proc: 9 }, // no cluster but the first
   ]
   expect([...idsOf(found)]).toEqual([
     ['a', '5.0-2'],
