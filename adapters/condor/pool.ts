@@ -9,6 +9,7 @@ const PROGRAMS = [
   'condor_history',
   'condor_rm',
   'flock',
+  'setsid',
   'tar',
   'find',
   'sed',

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { homedir } from 'node:os'
@@ -11,9 +11,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CondorWorkflow, CondorWorkflowJobNode, condor } from '../../adapters/condor.js'
 import { createTelesto, type Job, type JobRef } from '../../src/index.js'
 import { localTransport } from '../../src/transport/local.js'
-import { becomeAccount } from './account.js'
-
-becomeAccount(process.env.CONDOR_USER)
+import { shims, withShims } from './condor-pool.js'
 
 type Nodes = Parameters<typeof create>[0]['nodes']
 
@@ -155,11 +153,15 @@ describe('a workflow', () => {
     expect(await statesOf(job)).toBe('A succeeded, B failed, C succeeded, D cancelled, E cancelled')
     expect(await part(job, 'B')).toMatchObject({ exitCode: 5, message: expect.stringMatching(/failed with status 5$/) })
     expect(job.reason).toMatch(/^The node B failed: Job proc \(\d+\.0\.0\) failed with status 5\.$/)
-    expect((await left(job, 'ran.txt')).split('\n').sort().join(' ')).toBe(' a-ran b-ran c-ran')
+    const ran = await left(job, 'ran.txt')
+    expect(ran.split('\n').sort().join(' ')).toBe(' a-ran b-ran c-ran')
+    const first = attemptOf(job)
 
     await writeFile(flag, '')
     await job.resubmit()
     await ended(job)
+    // What the first attempt left is its own, though B and D have written into their copy.
+    expect(await readFile(join(first, 'ran.txt'), 'utf8')).toBe(ran)
     expect([job.status, job.attempt]).toEqual(['Complete', 2])
     expect(await statesOf(job)).toBe('A succeeded, B succeeded, C succeeded, D succeeded, E succeeded')
     expect(await left(job, 'd.txt')).toBe('a\na\n')
@@ -537,6 +539,68 @@ describe('a workflow can be', () => {
       [...handed].map(([token, nativeId]) => ({ ...first, token, nativeId: String(nativeId) })),
       signal,
     )
+    await scheduler.close()
+    await transport.close()
+  })
+
+  test('gone on with from what another had done, however long the copy takes and whatever becomes of the first try', async () => {
+    const transport = localTransport()
+    const shimmed = (programs: Readonly<Record<string, string>>) => {
+      const env = withShims(shims(programs))
+      const exec: typeof transport.exec = (argv, options) => transport.exec(argv, { ...options, env })
+      return condor.connect(condor.config.parse({}), { ...context, transport: { ...transport, exec } })
+    }
+    const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+    const context = { log, now: () => new Date(), fetch, transport }
+    const scheduler = condor.connect(condor.config.parse({}), context)
+    const { signal } = new AbortController()
+    const nodes = [
+      { name: 'A', job: sh('head -c 100000 /dev/zero >a.bin; mkdir -p deep; ln -s ../a.bin deep/link') },
+      { name: 'B', parents: ['A'], job: sh('sleep 300') },
+    ]
+    const request = (token: string, place: string, previous?: JobRef) => ({
+      jobType: 'CONDORWORKFLOW' as const,
+      token,
+      name: token,
+      spec: condor.specs.CONDORWORKFLOW.parse({ nodes }),
+      workdir: join(root, 'copied', place),
+      inputRoots: [],
+      ...(previous ? { previous } : {}),
+    })
+    const refOf = ({ token, jobType, workdir }: ReturnType<typeof request>, ids: ReadonlyMap<string, unknown>) => ({
+      token,
+      jobType,
+      workdir,
+      nativeId: String(ids.get(token)),
+    })
+    const first = request(`copied-1-${Date.now()}`, '1')
+    const previous = refOf(first, await scheduler.submit([first], signal))
+    await until(
+      async () => (await scheduler.status([previous], signal)).get(first.token)?.parts?.[0]?.state === 'succeeded',
+    )
+    await scheduler.cancel([previous], signal)
+    await until(async () => (await scheduler.status([previous], signal)).size === 0)
+
+    const full = shimmed({ cp: 'echo "cp: error writing: No space left on device" >&2; exit 1' })
+    await expect(full.submit([request(`copied-2-${Date.now()}`, '2', previous)], signal)).rejects.toMatchObject({
+      code: 'unavailable',
+      message: expect.stringContaining('No space left on device'),
+    })
+    const slow = shimmed({ cp: 'sleep 2; exec cp "$@"' })
+    const second = request(`copied-3-${Date.now()}`, '2', previous)
+    await expect(slow.submit([second], AbortSignal.timeout(1500))).rejects.toMatchObject({ code: 'unavailable' })
+    const fate = async () =>
+      (await scheduler.recover?.([{ ...second, handedOverAt: new Date() }], signal))?.get(second.token)
+    expect(await fate()).toBeUndefined()
+    await until(async () => (await fate()) === 'absent')
+    expect((await readFile(join(second.workdir, 'a.bin'))).length).toBe(100_000)
+
+    const last = request(`copied-4-${Date.now()}`, '2', previous)
+    const ref = refOf(last, await scheduler.submit([last], signal))
+    expect(ref.nativeId).toMatch(/^\d+\.0$/)
+    expect(await readFile(join(last.workdir, '.telesto', 'dag', 'workflow.dag.rescue001'), 'utf8')).toBe('DONE A\n')
+    expect(await readlink(join(last.workdir, 'deep', 'link'))).toBe('../a.bin')
+    await scheduler.cancel([ref], signal)
     await scheduler.close()
     await transport.close()
   })
