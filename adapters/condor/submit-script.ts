@@ -2,7 +2,8 @@ import { TAKE_OVER } from './take-over.js'
 
 /**
  * Hands one batch over. Arguments: the directory that all paths are relative to, the directory of the batch, its id, the
- * seconds after which no other part of it is tried, and how many procs its jobs have. The archive with everything comes on standard input:
+ * seconds after which no other part of it is tried, how many procs its jobs have, and how many bytes come on standard input: the archive with
+ * everything. (Where a connection breaks, its beginning may arrive alone, which tar takes for the whole.)
  *
  *     <workdir>/…                        the files of each job
  *     <workdir>/.telesto/claim-<token>   a symbolic link whose text is the directory of the batch
@@ -10,16 +11,18 @@ import { TAKE_OVER } from './take-over.js'
  *     <batch>/<n>.sub, <n>.items         a group: its submit file, and one line for each job
  *     <batch>/dags, <token>.dag          `<token> TAB <workdir>` for each workflow, and the arguments of its condor_submit_dag
  *
- * Whoever makes the claim of a token decides about it: this batch, or a recover() that gives it up. While this script or a
- * condor_submit of its lives, the lock of the batch is held, because they inherit its descriptor. Sections of the answer: `unpack` (the
- * files could not be written, nothing was tried), `lost TOKEN`, `refused TOKEN` with condor_submit's words, `uncopied TOKEN` with those of cp,
- * `away` with the words of an outage, `late`, `procs` with `<token> <cluster> <proc>` for each proc that was submitted.
+ * Whoever makes the claim of a token decides about it: this batch, or a recover() that gives it up. Nothing is written into the
+ * directory of an attempt whose claim another has. While this script or a condor_submit of its lives, the lock of the batch is held, because
+ * they inherit its descriptor. Sections of the answer: `unpack` (the files could not be written, nothing was tried), `lost TOKEN`,
+ * `refused TOKEN` with condor_submit's words, `uncopied TOKEN` with those of cp, `away` with the words of an outage, `late`, `procs` with
+ * `<token> <cluster> <proc>` for each proc that was submitted.
  */
 export const SUBMIT_SCRIPT = `\
 ${TAKE_OVER}set -f
-root=$1 batch=$2 id=$3 until=$(($(date +%s) + $4)) procs=$5
+root=$1 batch=$2 id=$3 until=$(($(date +%s) + $4)) procs=$5 size=$6
 cd -- "$root" || exit
-failed() { say unpack; printf '%s\\n' "$1"; over 1; }
+failed() { rm -rf -- "$batch"; say unpack; printf '%s\\n' "$1"; over 1; }
+known_already() { case " $skip " in *[!A-Za-z0-9_-]"$1"[!A-Za-z0-9_-]*) return 0 ;; esac; return 1; }
 # A clean-up may remove an empty directory while it is being made, or what was made before it was locked.
 tries=0
 until words=$(mkdir -p -- "$batch" 2>&1); do
@@ -27,18 +30,31 @@ until words=$(mkdir -p -- "$batch" 2>&1); do
   [ "$tries" -lt 10 ] || failed "$words"
 done
 command exec 9>"$batch/lock" && flock 9 && [ "$batch/lock" -ef /dev/fd/9 ] || failed 'They were removed while they were written.'
+words=$(cat 2>&1 >"$batch/archive") || failed "$words"
+[ "$(wc -c <"$batch/archive")" -eq "$size" ] || failed 'They did not arrive as a whole.'
 
 # An existing file is never replaced (-k), which makes a link that could be made a claim that was got.
 skip=
-words=$(tar -x -k -o -f - 2>&1) || {
+: >"$batch/lost"
+words=$(tar -x -k -o -f "$batch/archive" --wildcards --wildcards-match-slash '*/.telesto/claim-*' '*/.telesto/batch-*' 2>&1) || {
   others=$(printf '%s\\n' "$words" | grep -v -e 'File exists' -e 'Exiting with failure status')
   [ -z "$others" ] || failed "$others"
   while IFS=$tab read -r token dir; do
-    [ "$(readlink -- "$dir/.telesto/claim-$token")" = "$batch" ] || { skip="$skip $token"; say "lost $token"; }
+    [ "$(readlink -- "$dir/.telesto/claim-$token")" = "$batch" ] && continue
+    skip="$skip $token"
+    say "lost $token"
+    printf '%s\\n' "$dir" >>"$batch/lost"
   done <"$batch/jobs"
 }
+# What an earlier try left is replaced: it may be a part. What fills the disk goes.
+words=$(tar -x -o -f "$batch/archive" --exclude '*/.telesto/claim-*' --exclude '*/.telesto/batch-*' --anchored --no-wildcards -X "$batch/lost" 2>&1) || {
+  while IFS=$tab read -r token dir; do
+    known_already "$token" || find "$dir" '(' -path '*/.telesto/claim-*' -o -path '*/.telesto/batch-*' ')' -prune -o ! -type d -exec rm -f -- {} +
+  done <"$batch/jobs"
+  failed "$words"
+}
+rm -f -- "$batch/archive"
 
-known_already() { case " $skip " in *[!A-Za-z0-9_-]"$1"[!A-Za-z0-9_-]*) return 0 ;; esac; return 1; }
 drop_known() {
   if [ -z "$skip" ]; then cat; return; fi
   while IFS= read -r line; do known_already "\${line%%,*}" || printf '%s\\n' "$line"; done

@@ -11,7 +11,6 @@ import {
 import { curlConfig } from '../curl-config.js'
 import { aborted, untilAborted } from '../together.js'
 import { archiveOf, type Entry } from './archive.js'
-import { cleanUpOn } from './clean-up.js'
 import { groupsOf } from './groups.js'
 import type { InputFile } from './inputs.js'
 import type { Prepared } from './kind.js'
@@ -142,20 +141,14 @@ const handOver = async (submitter: Submitter, batch: Batch, signal: AbortSignal)
     jobs.map(({ request, prepared: { submit } }) => [request.token, 'dag' in submit ? 1 : submit.count]),
   )
   const procs = [...counts.values()].reduce((sum, count) => sum + count, 0)
-  const args = [batch.root, directory, batch.id, String(TRY_SECONDS), String(procs)]
+  const args = [batch.root, directory, batch.id, String(TRY_SECONDS), String(procs), String(stdin.byteLength)]
   const told = await remote('submit', SUBMIT_SCRIPT, { args, stdin, signal })
   const unpacked = told.sections.find(({ title }) => title === 'unpack')
-  if (unpacked) {
-    // Half of what was written may be what fills the disk. What cannot be removed either is removed with the job.
-    await cleanUpOn(remote)(
-      jobs.map(({ request }) => request),
-      signal,
-    ).catch(() => {})
+  if (unpacked)
     throw new SchedulerError(
       'unavailable',
       `The files of the job cannot be written: ${unpacked.text.trim().slice(0, 2000)}`,
     )
-  }
   for (const [token, answer] of answersOf(told, counts)) answers.set(token, answer)
   return answers
 }

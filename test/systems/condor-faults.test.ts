@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -219,12 +220,15 @@ describe.each(Object.entries(places))('%s', (_, transport) => {
   })
 
   test('a claim that recover() has taken is never submitted, and others of the batch are', async () => {
-    const [given, other] = [request(SLEEPS), request(SLEEPS)]
+    const [plain, other] = [request(SLEEPS), request(SLEEPS)]
+    const given = { ...plain, workdir: join(folder, `it's [a] "*" \\x é`, plain.token) }
     expect((await connect(transport).recover?.([attemptOf(given)], signal()))?.get(given.token)).toBe('absent')
     const answers = await connect(transport).submit([given, other], signal())
     refOf(other, answers.get(other.token))
     expect(answers.has(given.token)).toBe(false)
     expect(procsOf([given.token, other.token])).toEqual([0, 1])
+    expect(readdirSync(given.workdir)).toEqual(['.telesto'])
+    expect(readdirSync(join(given.workdir, '.telesto'))).toEqual([`claim-${given.token}`])
     // The promise outlives the removal of the directory.
     expect((await connect(transport).cleanUp?.([refOf(given, '1.0')], signal()))?.get(given.token)).toBe('ok')
     expect((await connect(transport).submit([given], signal())).size).toBe(0)
@@ -302,6 +306,31 @@ describe.each(Object.entries(places))('%s', (_, transport) => {
       expect(await verdictOn(first)).toBe('absent')
     },
   )
+
+  test('only the beginning of what was sent arrives, in whole blocks: nothing is submitted, and later everything is whole', async () => {
+    const root = join(folder, randomUUID())
+    mkdirSync(root)
+    writeFileSync(join(root, 'data'), Buffer.alloc(200_000, 'x'))
+    const blocksOf = (bytes: number) => Math.floor(bytes / 512) * 512
+    for (const lost of [100_000, 1024, 1536, 2048, 2560, 3072]) {
+      const job = request({ ...SLEEPS, remoteInputFiles: ['data'] }, [root])
+      const cut = through(({ stdin = '', ...options } = {}) =>
+        stdin.length > lost
+          ? { ...options, stdin: Buffer.from(stdin).subarray(0, blocksOf(stdin.length - lost)) }
+          : { ...options, stdin },
+      )
+      expect(await thrown(connect(cut).submit([job], signal()))).toMatchObject({ code: 'unavailable' })
+      expect(await verdictOn(job)).toBe('absent')
+      expect(procsOf([job.token])).toEqual([0])
+      expect(existsSync(join(job.workdir, 'data'))).toBe(false)
+      // What a try left half done, another replaces.
+      writeFileSync(join(job.workdir, 'data'), 'xx')
+      const again = { ...job, token: randomUUID() }
+      refOf(again, (await connect(transport).submit([again], signal())).get(again.token))
+      expect(statSync(join(job.workdir, 'data')).size).toBe(200_000)
+      expect(statSync(join(job.workdir, '.telesto')).mode & 0o777).toBe(0o700)
+    }
+  })
 
   test('a batch whose folder was removed with its first job before it was locked takes no claim any more', async () => {
     const late = held('flock', 'condor_submit')
