@@ -14,7 +14,7 @@ import { TAKE_OVER } from './take-over.js'
  * Whoever makes the claim of a token decides about it: this batch, or a recover() that gives it up. Nothing is written into the
  * directory of an attempt whose claim another has. While this script or a condor_submit of its lives, the lock of the batch is held, because
  * they inherit its descriptor. Sections of the answer: `unpack` (the files could not be written, nothing was tried), `lost TOKEN`,
- * `refused TOKEN` with condor_submit's words, `uncopied TOKEN` with those of cp, `away` with the words of an outage, `late`, `procs` with
+ * `refused TOKEN` with condor_submit's words, `uncopied TOKEN` with those of cp, `away` with the words of an outage, `late` with tokens for which there was no time, `procs` with
  * `<token> <cluster> <proc>` for each proc that was submitted.
  */
 export const SUBMIT_SCRIPT = `\
@@ -78,13 +78,15 @@ after_failure() {
 }
 may_go_on() {
   [ -z "$stop" ] || return 1
-  [ "$(date +%s)" -lt "$until" ] || { stop=late; say late; return 1; }
+  [ "$(date +%s)" -lt "$until" ] || { stop=late; return 1; }
 }
+# Of what an outage stopped, nobody knows.
+untried() { [ "$stop" = away ] || { say late; printf '%s\\n' "$1" | sed 's/,.*//'; }; }
 # hand GROUP FROM TO: these jobs. Where condor_submit refuses them, each half alone: it then takes none, and does not say whose fault it is.
 hand() {
-  may_go_on || return 0
   lines=$(sed -n "$2,$3p" "$batch/$1.items" | drop_known)
   [ -n "$lines" ] || return 0
+  may_go_on || { untried "$lines"; return 0; }
   words=$(printf '%s\\n' "$lines" | condor_submit -terse "$batch/$1.sub" 2>&1 >/dev/null) && return 0
   after_failure || return 0
   if [ "$2" -lt "$3" ]; then
@@ -101,8 +103,8 @@ while [ -e "$batch/$group.sub" ]; do
   group=$((group + 1))
 done
 [ ! -e "$batch/dags" ] || while IFS=$tab read -r token dir <&8; do
-  may_go_on || break
   ! known_already "$token" || continue
+  may_go_on || { untried "$token"; continue; }
   take_over "$dir" || {
     if [ -n "$words" ]; then say "uncopied $token"; printf '%s\\n' "$words"; else say "lost $token"; fi
     continue

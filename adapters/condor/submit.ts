@@ -166,8 +166,9 @@ export const answersOf = (told: Told, counts: ReadonlyMap<Token, number>): Answe
       ),
     )
   const [refused, lost, uncopied] = [words('refused'), words('lost'), words('uncopied')]
-  const titles = new Set(told.sections.map(({ title }) => title))
-  const open = titles.has('away')
+  const late = new Set(told.sections.flatMap(({ title, text }) => (title === 'late' ? text.split('\n') : [])))
+  const away = told.sections.some(({ title }) => title === 'away')
+  const open = away
     ? notAsked('condor_submit', sectionOf(told, 'away'))
     : told.code === 0
       ? new SchedulerError('unavailable', 'condor_submit took the job, but neither the queue nor the history shows it.')
@@ -179,7 +180,7 @@ export const answersOf = (told: Told, counts: ReadonlyMap<Token, number>): Answe
     if (id !== undefined) answers.set(token, countOf(id) < count ? partial(id, count) : id)
     else if (why !== undefined) answers.set(token, refusal(why))
     else if (copying !== undefined) answers.set(token, notAsked('What the attempt before had done', copying))
-    else if (!lost.has(token) && !titles.has('late')) answers.set(token, open)
+    else if (!lost.has(token) && !late.has(token)) answers.set(token, open)
   }
   return answers
 }

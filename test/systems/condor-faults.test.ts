@@ -140,6 +140,26 @@ describe.each(Object.entries(places))('%s', (_, transport) => {
     }
   })
 
+  test('an input file that is missing, leads out by ".." or is a pipe fails its job alone, and the words name it', async () => {
+    const root = join(folder, randomUUID())
+    mkdirSync(root)
+    for (const name of ['a b.csv', 'ä "x" $(y)\\.csv']) writeFileSync(join(root, name), '')
+    writeFileSync(join(folder, 'outside'), '')
+    execFileSync('mkfifo', [join(root, 'pipe')])
+    const bad = ['missing.csv', '../outside', 'pipe'].map((name) =>
+      request({ ...SLEEPS, remoteInputFiles: ['a b.csv', name] }, [root]),
+    )
+    const good = request({ ...SLEEPS, remoteInputFiles: ['a b.csv', 'ä "x" $(y)\\.csv'] }, [root])
+    const answers = await connect(transport).submit([...bad, good], signal())
+    refOf(good, answers.get(good.token))
+    for (const job of bad) {
+      expect(codeOf(answers.get(job.token))).toBe('invalid_job')
+      expect(String(answers.get(job.token))).toContain((job.spec as { remoteInputFiles: string[] }).remoteInputFiles[1])
+      expect(existsSync(job.workdir)).toBe(false)
+    }
+    expect(procsOf(bad.map(({ token }) => token))).toEqual([0, 0, 0])
+  })
+
   test('one job of many that condor_submit refuses is found, and all others are submitted', async () => {
     const many = Array.from({ length: 40 }, (_, index) =>
       request({ ...SLEEPS, requirements: index === 13 || index === 30 ? '((' : 'true', attributes: { hold: true } }),

@@ -1,8 +1,9 @@
 // What condor_submit, the schedd and a job itself make of a description: nothing here is believed that a real pool has not shown.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFile, execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import type { z } from 'zod'
@@ -96,7 +97,7 @@ const ran = async (options: Options, name?: string, report?: boolean): Promise<M
 const output = ({ directory }: Made, file = 'out'): string => readFileSync(join(directory, file), 'utf8')
 const words = (text: string): string[] => text.split('\0').slice(0, -1)
 
-describe('arguments and variables', () => {
+describe.concurrent('arguments and variables', () => {
   const variables = Object.fromEntries(NASTY.map((text, index) => [`NASTY_${index}`, text]))
   test.each(['YES', 'NO'] as const)('each arrives byte for byte, where files are transferred: %s', async (transfer) => {
     const job = await ran({ arguments: NASTY, environment: variables, shouldTransferFiles: transfer })
@@ -134,7 +135,7 @@ describe('arguments and variables', () => {
   })
 })
 
-describe('names and attributes', () => {
+describe.concurrent('names and attributes', () => {
   const held = { attributes: { hold: true } } as const
   const carried = (name: string) => !/\p{Cc}|\$\$[([]|\$\(DOLLAR\)/u.test(name)
   test('a name is carried unchanged, or not at all', async () => {
@@ -159,6 +160,65 @@ describe('names and attributes', () => {
       expect(last).toBe(first)
     }
     expect(refusedOnes).toBe(NASTY.filter((text) => /[^\P{Cc}\t]|\\\s*$/u.test(text)).length)
+  })
+  test.each([
+    'executable',
+    'arguments',
+    'requirements',
+    'rank',
+    'requestCpus',
+    'requestMemory',
+    'requestDisk',
+    'requestGpus',
+    'periodicHold',
+    'periodicRelease',
+    'periodicRemove',
+    'initialDir',
+    'input',
+    'output',
+    'error',
+    'log',
+    'transferInputFiles',
+    'transferOutputFiles',
+    'transferOutputRemaps',
+  ])('whatever text %s is, it is one job with one proc, or refused', async (option) => {
+    const texts = [
+      'a\nqueue 5',
+      '$(x)',
+      '$$(x) $(Process)',
+      'a"b',
+      "it's",
+      'x; queue 5',
+      '\\',
+      'a\\b',
+      'a\0b',
+      'été 漢字',
+    ]
+    for (const text of texts) {
+      const parsed = condorSpec.safeParse({ executable: '/bin/true', ...held, [option]: text })
+      if (!parsed.success) {
+        expect(parsed.error.issues[0]?.path[0]).toBe(option)
+        continue
+      }
+      const token = `spec-${process.pid}-${++count}`
+      const place = { token, name: 'a job', directory: join(top, token) }
+      let description: SubmitDescription
+      try {
+        description = describeJob(parsed.data, place)
+      } catch (error) {
+        expect(error).toMatchObject({ code: 'invalid_job', message: expect.stringContaining(text) })
+        continue
+      }
+      mkdirSync(join(place.directory, '.telesto'), { recursive: true })
+      for (const folder of description.folders) mkdirSync(join(place.directory, folder), { recursive: true })
+      const file = join(top, `${token}.sub`)
+      writeFileSync(file, serialize(description))
+      const said = await promisify(execFile)('condor_submit', ['-terse', file], { cwd: top }).catch(
+        (failure: { readonly stderr: string }) => failure,
+      )
+      if ('stdout' in said && said.stdout !== '') expect(said.stdout).toMatch(/^(\d+\.0) - \1\n$/)
+      else expect(said.stderr).toContain('ERROR')
+    }
   })
   test('a list of texts is a list in the ClassAd, byte for byte', async () => {
     const job = await made({ attributes: { ...held.attributes, '+Texts': NASTY } })
@@ -222,7 +282,7 @@ describe('names and attributes', () => {
   })
 })
 
-describe('files', () => {
+describe.concurrent('files', () => {
   test('travel with the job, whatever they are called, and keep their path', async () => {
     const names = ['a b.csv', `it's "été".csv`, '$(x) $y.csv', 'a\\"b\\c.csv', 'data/deep/100%;#.csv']
     for (const name of names) {
@@ -266,7 +326,7 @@ describe('files', () => {
   })
 })
 
-describe('the file of reports', () => {
+describe.concurrent('the file of reports', () => {
   test.each<[string, Options]>([
     ['files are transferred', { shouldTransferFiles: 'YES' }],
     ['files are shared', { shouldTransferFiles: 'NO' }],

@@ -101,7 +101,7 @@ const diamond = (b: string, more: object = {}): Nodes => [
   { name: 'D', parents: ['B', 'C'], job: sh('cat b.txt c.txt >d.txt && echo d-ran >>ran.txt') },
 ]
 
-describe('a workflow', () => {
+describe.concurrent('a workflow', () => {
   test('runs its nodes in order, tells how each is, and leaves their files and logs', async () => {
     const job = await run(diamond('echo to-out; echo to-err >&2'))
     expect((await job.graph()).map(({ name, level }) => [name, level])).toEqual([
@@ -181,7 +181,7 @@ const stamped = (text: string) =>
     .map((line) => line.split(' '))
     .map(([node = '', what = '', at]) => ({ node, what, at: Number(at) }))
 
-describe('the options of a node do with a real DAGMan what they say', () => {
+describe.concurrent('the options of a node do with a real DAGMan what they say', () => {
   test('noop, done, dir, retry, retryUnlessExitValue, preSkip, variables, scripts and their arguments', async () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: of the shell.
     const script = '#!/bin/sh\n{ pwd; for one; do printf "<%s>\\n" "$one"; done; } >>"$OUT"\nexit "${CODE:-0}"\n'
@@ -317,7 +317,7 @@ describe('the options of a node do with a real DAGMan what they say', () => {
   })
 })
 
-describe('the nodes of a workflow', () => {
+describe.concurrent('the nodes of a workflow', () => {
   test('with equal commands and arguments keep apart', async () => {
     const job = await run([
       { name: 'one', job: sh('exit $(expr $(ls | wc -l) - $(ls | wc -l))') },
@@ -400,7 +400,7 @@ describe('the nodes of a workflow', () => {
   })
 })
 
-describe('a workflow can be', () => {
+describe.concurrent('a workflow can be', () => {
   const inQueue = async (job: Job): Promise<string> =>
     (await promisify(execFile)('condor_q', ['-af', 'JobStatus', '-constraint', `JobBatchId == "${job.nativeId}"`]))
       .stdout
@@ -540,6 +540,33 @@ describe('a workflow can be', () => {
       signal,
     )
     await scheduler.close()
+    await transport.close()
+  })
+
+  test('handed over by a condor_submit_dag that then prints an error: it is there once', async () => {
+    const transport = localTransport()
+    const env = withShims(
+      shims({ condor_submit_dag: `condor_submit_dag "$@" >/dev/null; echo 'ERROR: Failed to commit' >&2; exit 1` }),
+    )
+    const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+    const exec: typeof transport.exec = (argv, options) => transport.exec(argv, { ...options, env })
+    const scheduler = condor.connect(condor.config.parse({}), {
+      log,
+      now: () => new Date(),
+      fetch,
+      transport: { ...transport, exec },
+    })
+    const { signal } = new AbortController()
+    const token = `printed-${Date.now()}`
+    const workdir = join(root, 'direct', token)
+    const spec = condor.specs.CONDORWORKFLOW.parse({ nodes: [{ name: 'A', job: sh('sleep 300') }] })
+    const request = { jobType: 'CONDORWORKFLOW' as const, token, name: token, spec, workdir, inputRoots: [] }
+    const nativeId = String((await scheduler.submit([request], signal)).get(token))
+    expect(nativeId).toMatch(/^\d+\.0$/)
+    const constraint = `TelestoToken == "${token}"`
+    const { stdout } = await promisify(execFile)('condor_q', ['-constraint', constraint, '-af:j', 'ProcId'])
+    expect(stdout).toBe(`${nativeId} 0\n`)
+    await scheduler.cancel([{ token, jobType: 'CONDORWORKFLOW', workdir, nativeId }], signal)
     await transport.close()
   })
 

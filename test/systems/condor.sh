@@ -14,7 +14,7 @@
 # Settings (environment):
 #   SYSTEMS_ROOT         state directory                          ./.systems   (its path is baked in: reinstall after moving it)
 #   CONDOR_PORT          shared port of all HTCondor daemons       19718
-#   CONDOR_CPUS          CPUs the pool claims to have              4
+#   CONDOR_CPUS          CPUs the pool claims to have              8
 #   CONDOR_MEMORY_MB     memory the pool claims to have            8192
 #   CONDOR_USER          account used when called as root          condor-user
 #   CONDOR_DAGMAN_STRICT DAGMAN_USE_STRICT; 1 refuses DAGs in /tmp  1 (0 where SYSTEMS_ROOT lies in /tmp)
@@ -24,7 +24,7 @@ set -euo pipefail
 
 DIR=$SYSTEMS_ROOT/condor
 PORT=${CONDOR_PORT:-19718}
-CPUS=${CONDOR_CPUS:-4}
+CPUS=${CONDOR_CPUS:-8}
 MEMORY=${CONDOR_MEMORY_MB:-8192}
 C_USER=${CONDOR_USER:-condor-user}
 SUITE=${CONDOR_SUITE:-trixie}
@@ -161,15 +161,15 @@ STARTD_CRON_JOBLIST =
 NEGOTIATOR_INTERVAL = 1
 NEGOTIATOR_MIN_INTERVAL = 1
 NEGOTIATOR_CYCLE_DELAY = 1
-SCHEDD_INTERVAL = 2
+SCHEDD_INTERVAL = 1
 SCHEDD_MIN_INTERVAL = 1
 SCHEDD_INTERVAL_TIMESLICE = 0.5
 UPDATE_INTERVAL = 5
-POLLING_INTERVAL = 2
+POLLING_INTERVAL = 1
 STARTER_UPDATE_INTERVAL = 2
 STARTER_INITIAL_UPDATE_INTERVAL = 1
 SHADOW_QUEUE_UPDATE_INTERVAL = 2
-PERIODIC_EXPR_INTERVAL = 2
+PERIODIC_EXPR_INTERVAL = 1
 PERIODIC_EXPR_TIMESLICE = 0.5
 # after a restart, a job that ran before is sought for this long (default 2400 s) and then started anew
 JOB_DEFAULT_LEASE_DURATION = 30

@@ -60,13 +60,27 @@ describe('what the script that submits says', () => {
     ])
   })
 
-  test('what there was no time for is handed over again', () => {
+  test('what there was no time for is handed over again, and nothing else', () => {
     expect(
       said([
-        ['late', ''],
+        ['late', 'b\n'],
+        ['late', 'c\n'],
         ['procs', 'a 1 0\n'],
       ]),
     ).toEqual([['a', '1.0']])
+    expect(
+      said(
+        [
+          ['late', 'b\n'],
+          ['procs', ''],
+        ],
+        1,
+        'Failed to fetch ads',
+      ),
+    ).toEqual([
+      ['a', 'unavailable'],
+      ['c', 'unavailable'],
+    ])
   })
 
   test('a job of which a part alone is shown is open; the outermost of its procs are enough', () => {
