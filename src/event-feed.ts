@@ -20,6 +20,8 @@ export interface EventFeed {
   /** The newest id now, and every event after it to `listener`, each once. The answer's `stop` ends this subscription alone. */
   subscribe(listener: Listener): Promise<{ readonly from: number; readonly stop: () => void }>
   wake(): void
+  /** Another number whenever this process has committed something, or what another one committed is about to be told. */
+  changes(): number
   close(): void
 }
 
@@ -30,6 +32,7 @@ export const createEventFeed = (database: Database, clock: Clock, failed: (error
   let looping = false
   let bell = new AbortController()
   let closed = false
+  let changes = 0
   let turn: Promise<unknown> = Promise.resolve()
   /** Subscribing and reading both move `last`: one at a time. */
   const alone = <T>(work: () => Promise<T>): Promise<T> => {
@@ -49,7 +52,9 @@ export const createEventFeed = (database: Database, clock: Clock, failed: (error
     last = Math.max(last, fresh.at(-1)?.id ?? 0)
     seen = new Set([...recent, ...fresh.map((event) => event.id)])
     if (fresh.length >= BATCH) bell.abort()
-    if (fresh.length > 0) for (const listener of listeners) tell(listener, fresh)
+    if (fresh.length === 0) return
+    changes += 1
+    for (const listener of listeners) tell(listener, fresh)
   }
   const tell = (listener: Listener, fresh: readonly EventRow[]): void => {
     try {
@@ -77,7 +82,8 @@ export const createEventFeed = (database: Database, clock: Clock, failed: (error
     subscribe: (listener) =>
       alone(async () => {
         if (listeners.size === 0) {
-          // What happened before anybody listened is no news.
+          // What happened before anybody listened is no news, and is known to nobody who read before.
+          changes += 1
           last = await lastEventId(database)
           seen = new Set(await recentEventIds(database, last, (await database.readNow()) - WINDOW_MS))
         }
@@ -90,7 +96,9 @@ export const createEventFeed = (database: Database, clock: Clock, failed: (error
         }
         return { from: last, stop: () => void listeners.delete(own) }
       }),
+    changes: () => changes,
     wake() {
+      changes += 1
       // Each abort() makes an error and its stack, also where the signal is aborted already.
       if (!bell.signal.aborted) bell.abort()
     },

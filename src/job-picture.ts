@@ -281,6 +281,11 @@ export class JobPicture {
     return this.row.needsScheduler === 0 ? undefined : this.row.attemptSchedulerId
   }
 
+  /** @internal Another text for each status, order and progress that was stored. */
+  get version(): string {
+    return `${this.row.statusVersion} ${this.row.lastStatusUpdate}`
+  }
+
   /** @internal What was changed and not saved. */
   pendingChanges(): Partial<Record<Editable | 'spec', unknown>> {
     const pending: Partial<Record<Editable | 'spec', unknown>> = Object.fromEntries(this.edited)

@@ -1,7 +1,8 @@
-import type { Action } from '../access.js'
+import type { Action, User } from '../access.js'
 import type { Core } from '../core.js'
 import type { Job } from '../job.js'
 import { readSchedulers } from '../store/schedulers.js'
+import type { Shared } from './live/shared.js'
 
 /** What a page offers to do with a job, in the order of its buttons. */
 export const BUTTONS = ['execute', 'resume', 'pause', 'stop', 'collect', 'resubmit', 'delete'] as const
@@ -28,3 +29,11 @@ export const readPossible = async (core: Core): Promise<Possible> => {
         (action !== 'resume' || supported(job, 'release')),
     )
 }
+
+/** The same, read once in a moment. */
+export const possibleNow = async (core: Core, moment: Shared): Promise<Possible> =>
+  await moment.once('possible', async () => await readPossible(core))
+
+/** Two people with the same rights see the same of a job, and may do the same with it. */
+export const rightsOf = (user: User, possible: ReturnType<Possible>): string =>
+  [user.isAdmin === true, ...possible].join(' ')

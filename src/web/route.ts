@@ -7,6 +7,7 @@ import { check } from '../options.js'
 import type { UserView } from '../user-view.js'
 import type { Links } from './links.js'
 import type { Live } from './live/live.js'
+import type { Moments } from './live/shared.js'
 import type { Sink } from './live/sink.js'
 
 /** What is known of a request before its handler runs. Handlers get no request and no response. */
@@ -19,6 +20,8 @@ export interface Context {
   readonly identify: () => Promise<User | undefined>
   readonly links: Links
   readonly live: Live
+  /** What requests and streams of the same moment share: taken before anything is read that is told by it. */
+  readonly moments: Moments
   readonly request: {
     readonly method: string
     /** Path and query below the place where the router is mounted. */

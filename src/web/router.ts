@@ -14,6 +14,7 @@ import { errorBody, failureOf } from './errors.js'
 import type { Identity } from './identity.js'
 import { createLinks, type Links } from './links.js'
 import type { Live } from './live/live.js'
+import type { Moments } from './live/shared.js'
 import { errorPage } from './pages/error.js'
 import { parseQuery } from './query-string.js'
 import type { Context, Route, RouteKind } from './route.js'
@@ -24,6 +25,7 @@ export interface RouterParts {
   readonly core: Core
   readonly identity: Identity
   readonly live: Live
+  readonly moments: Moments
   /** Runs before every route of that kind. */
   readonly limits: Partial<Readonly<Record<RouteKind, RequestHandler>>>
 }
@@ -103,6 +105,7 @@ const contextOf = (parts: RouterParts, req: Request, viewer: UserView): Context 
       return links
     },
     live: parts.live,
+    moments: parts.moments,
     request: {
       method: req.method,
       url: req.url,

@@ -86,7 +86,7 @@ const sendStream = async (
   res.flushHeaders()
   if (req.method === 'HEAD') return void res.end()
   await stream({
-    write: (text) => void res.write(text),
+    write: (chunk) => void res.write(chunk),
     get waiting() {
       return res.writableLength
     },

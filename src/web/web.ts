@@ -5,6 +5,7 @@ import type { EventFeed } from '../event-feed.js'
 import { callbackRoutes } from './callback.js'
 import { createIdentity } from './identity.js'
 import { createLive } from './live/live.js'
+import { createMoments } from './live/shared.js'
 import { createRateLimit } from './rate-limit.js'
 import { createRouter, notFound, type RouterParts } from './router.js'
 import { routes } from './routes.js'
@@ -28,14 +29,15 @@ export interface Web {
 
 export const createWeb = (core: Core, options: WebOptions): Web => {
   const identity = createIdentity(core, options.identify)
-  const live = createLive(core, options.feed)
+  const moments = createMoments(core.clock, options.feed)
+  const live = createLive(core, options.feed, moments)
   // All jobs of a machine share its address: each that reports, with a token, has a count of its own.
   const callbackLimit = createRateLimit(options.rateLimits.callback, (req) =>
     req.get('authorization') === undefined ? 'poke' : `report ${String(req.params.id)}`,
   )
   const apiLimit = createRateLimit(options.rateLimits.api)
   const limits = { callback: callbackLimit.middleware, api: apiLimit.middleware }
-  const parts: RouterParts = { core, identity, live, limits }
+  const parts: RouterParts = { core, identity, live, moments, limits }
   const router = createRouter(parts, routes)
   router.use(notFound(parts))
   return {

@@ -4,6 +4,7 @@ import type { Core } from '../../src/core.js'
 import type { EventFeed, Listener } from '../../src/event-feed.js'
 import type { EventRow } from '../../src/store/events.js'
 import { createLive, type LiveView } from '../../src/web/live/live.js'
+import { createMoments } from '../../src/web/live/shared.js'
 import type { Sink } from '../../src/web/live/sink.js'
 import { ada, identify, type Portal, startPortal } from './support.js'
 
@@ -378,6 +379,7 @@ describe('many viewers', () => {
         }
       },
       wake: () => {},
+      changes: () => 0,
       close: () => {},
     }
     const core = {
@@ -386,7 +388,7 @@ describe('many viewers', () => {
       database: { all: async () => [{ id: 6 }] },
     } as unknown as Core
     return {
-      live: createLive(core, feed),
+      live: createLive(core, feed, createMoments(systemClock, feed)),
       tell: (events: readonly EventRow[]) => listener(events),
       stopped: () => stopped,
     }
@@ -395,7 +397,7 @@ describe('many viewers', () => {
     const gone = new AbortController()
     const written: string[] = []
     const made: Sink = {
-      write: (text) => void written.push(text),
+      write: (chunk) => void written.push(Buffer.from(chunk).toString()),
       waiting,
       end: () => gone.abort(),
       drop: () => gone.abort(),

@@ -1,4 +1,5 @@
 import { beforeEach, expect, it, onTestFinished, vi } from 'vitest'
+import { systemClock } from '../../src/clock.js'
 import { startPortal } from './support.js'
 
 const count = vi.hoisted(() => ({ statements: 0 }))
@@ -99,4 +100,52 @@ it('news of a job cost a statement for each person who follows it: which jobs th
   const ofThirty = await cost()
   expect(ofThirty - ofTwo).toBeLessThanOrEqual(28 + 8) // the feed may look once more
   expect(ofThirty).toBeGreaterThanOrEqual(30)
+})
+
+it('a job that many people open in the same moment is read once: each of them costs what tells that they see it', async () => {
+  const users = Array.from({ length: 30 }, (_, index) => ({ id: `user${index}`, groups: ['hydro'] }))
+  const portal = await startPortal({
+    identify: (req) => users.find(({ id }) => id === req.get('x-user')),
+    // No time passes: the feed looks when something was committed, and not besides.
+    clock: {
+      ...systemClock,
+      monotonic: () => 0,
+      sleep: async (ms, signal) => await systemClock.sleep(ms < 1000 ? ms : 2 ** 31 - 1, signal),
+    },
+  })
+  const job = await portal.nile.createJob({ name: 'run', user: 'ada', groups: ['hydro'], jobType: 'TOY', manual: true })
+  const ended = new AbortController()
+  onTestFinished(() => ended.abort())
+  const ask = async (as: string, where: string): Promise<Response> => {
+    const headers = { 'x-user': as }
+    const response = await fetch(`${portal.origin}/telesto${where}`, { headers, signal: ended.signal })
+    expect(response.status).toBe(200)
+    return response
+  }
+  const open = async (as: string): Promise<string> => await (await ask(as, `/jobs/${job.id}`)).text()
+  /** Opens the stream of a page; what it answers waits until the stream has said something. */
+  const follow = async (as: string, page: string) => {
+    const [, where = ''] = /hx-sse:connect="\/telesto([^"]+)"/.exec(page) ?? []
+    const stream = await ask(as, where.replaceAll('&amp;', '&'))
+    let text = ''
+    const reading = (async () => {
+      for await (const chunk of stream.body ?? []) text += new TextDecoder().decode(chunk)
+    })()
+    reading.catch(() => {})
+    return async (said: RegExp): Promise<void> => await expect.poll(() => said.test(text)).toBe(true)
+  }
+  const ready = /^id: /m
+  const [first = '', ...others] = users.map(({ id }) => id)
+  const hears = await follow(first, await open(first))
+  await hears(ready)
+  job.description = 'described'
+  await job.save()
+  await hears(/described/)
+  expect(await open(first)).toContain('described')
+  count.statements = 0
+  const pages = await Promise.all(others.map(async (as) => [as, await open(as)] as const))
+  expect(new Set(pages.map(([, html]) => /<article.*<\/article>/s.exec(html)?.[0])).size).toBe(1)
+  expect(count.statements).toBe(others.length * 2)
+  await Promise.all(pages.map(async ([as, html]) => await (await follow(as, html))(ready)))
+  expect(count.statements).toBe(others.length * 4)
 })

@@ -4,8 +4,9 @@ import { Job } from '../../job.js'
 import type { EventKind, EventRow } from '../../store/events.js'
 import { readJobs, type WholeJob } from '../../store/jobs.js'
 import { findJobIds } from '../../store/list.js'
-import type { UserView } from '../../user-view.js'
-import { type Possible, readPossible } from '../possible.js'
+import { UserView } from '../../user-view.js'
+import { type Possible, possibleNow, rightsOf } from '../possible.js'
+import { Shared } from './shared.js'
 
 /** The jobs that changed, and in which ways. */
 export type Changes = ReadonlyMap<number, ReadonlySet<EventKind>>
@@ -18,22 +19,14 @@ export const changesOf = (events: readonly EventRow[]): Changes => {
   return changes
 }
 
-/** What is read and rendered once for all viewers of the same changes, when the first one needs it. */
-export class Shared {
+/** What all viewers of the same changes share. */
+export interface Burst {
+  readonly changes: Changes
   /** The jobs that any of them shows, and that the changes concern. */
   readonly shown: readonly number[]
-  readonly #made = new Map<string, Promise<unknown>>()
-
-  constructor(shown: readonly number[]) {
-    this.shown = shown
-  }
-
-  /** `make()`, once for each key. */
-  async once<T>(key: string, make: () => Promise<T>): Promise<T> {
-    const made = this.#made.get(key) ?? make()
-    this.#made.set(key, made)
-    return (await made) as T
-  }
+  readonly rows: Shared
+  /** What they share with the pages that are opened. */
+  readonly moment: Shared
 }
 
 /**
@@ -42,20 +35,24 @@ export class Shared {
  */
 export class Batch {
   readonly core: Core
-  readonly viewer: UserView
   readonly user: User
-  readonly changes: Changes
-  readonly #own: Shared
-  readonly #all: Shared
+  readonly burst: Burst
+  readonly #shown: readonly number[]
+  readonly #own = new Shared()
 
-  /** `shown`: the jobs that these viewers show. `all`: what they share with the others. */
-  constructor(core: Core, viewer: UserView, user: User, changes: Changes, shown: readonly number[], all: Shared) {
+  /** `shown`: the jobs that these viewers show. */
+  constructor(core: Core, user: User, shown: readonly number[], burst: Burst) {
     this.core = core
-    this.viewer = viewer
     this.user = user
-    this.changes = changes
-    this.#own = new Shared(shown)
-    this.#all = all
+    this.burst = burst
+    this.#shown = shown
+  }
+
+  get changes(): Changes {
+    return this.burst.changes
+  }
+  get viewer(): UserView {
+    return new UserView(this.core, this.user)
   }
 
   /** `make()`, once for each key. */
@@ -65,15 +62,15 @@ export class Batch {
 
   /** `make()` of a job, once for each key and all who see the same of it and may do the same with it. */
   async onceFor<T>(job: Job, key: string, make: () => Promise<T>): Promise<T> {
-    const rights = [this.user.isAdmin === true, ...(await this.possible())(job)]
-    return await this.#all.once(`${key} ${job.id} ${rights.join(' ')}`, make)
+    const rights = rightsOf(this.user, (await this.possible())(job))
+    return await this.burst.rows.once(`${key} ${job.id} ${rights}`, make)
   }
 
   /** The changed jobs that somebody here shows, as they are now. A job that is not in it is gone, or not theirs any more. */
   async shown(): Promise<ReadonlyMap<number, Job>> {
     return await this.once('shown', async () => {
       const viewer = { user: this.user }
-      const { shown } = this.#own
+      const shown = this.#shown
       const where = shown.length === 0 ? null : visibleTo(this.core, viewer, [{ id: shown }])
       const ids = where === null ? [] : await findJobIds(this.core.database, where, ALL)
       const whole = ids.length === 0 ? new Map<number, WholeJob>() : await this.#whole()
@@ -82,14 +79,14 @@ export class Batch {
     })
   }
   async #whole(): Promise<ReadonlyMap<number, WholeJob>> {
-    return await this.#all.once('jobs', async () => {
-      const jobs = await readJobs(this.core.database, this.#all.shown)
+    return await this.burst.rows.once('jobs', async () => {
+      const jobs = await readJobs(this.core.database, this.burst.shown)
       return new Map(jobs.map((one) => [one.row.id, one]))
     })
   }
 
   async possible(): Promise<Possible> {
-    return await this.#all.once('possible', async () => await readPossible(this.core))
+    return await possibleNow(this.core, this.burst.moment)
   }
 }
 

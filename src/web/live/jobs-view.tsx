@@ -4,7 +4,7 @@ import type { Links } from '../links.js'
 import { type ListParams, listOf } from '../list.js'
 import { JobRow, rowId } from '../pages/job-row.js'
 import { ListLinks } from '../pages/list-links.js'
-import { Partial, render } from '../pages/partial.js'
+import { Partial, partialOf, render } from '../pages/partial.js'
 import type { Batch, Changes } from './batch.js'
 import { MAX_SHOWN, shownIds } from './ids.js'
 import type { LiveView } from './live.js'
@@ -59,7 +59,7 @@ export const jobsView = (links: Links, search: string, params: ListParams, ids: 
       const jobs = await batch.shown()
       for (const id of changedAmong(shown, batch.changes)) {
         const job = jobs.get(id)
-        if (job) html.push(`${open(rowId(id), 'outerMorph')}${await row(batch, job)}${CLOSE}`)
+        if (job) html.push(partialOf(rowId(id), 'outerMorph', await row(batch, job)))
         else {
           shown.delete(id)
           html.push(render(<Partial target={rowId(id)} swap="delete" />))
@@ -67,7 +67,7 @@ export const jobsView = (links: Links, search: string, params: ListParams, ids: 
       }
       for (const job of inserts.toSorted((a, b) => a.id - b.id)) {
         shown.add(job.id)
-        html.push(`${open('rows', 'afterbegin')}${await row(batch, job)}${CLOSE}`)
+        html.push(partialOf('rows', 'afterbegin', await row(batch, job)))
       }
       // What is newest is on the first page: a later one has nothing to tell of it.
       const later = sorted && asked.offset > 0
@@ -78,11 +78,6 @@ export const jobsView = (links: Links, search: string, params: ListParams, ids: 
     },
   }
 }
-
-/** A rendered row is shared by viewers, so the element around it is put there as text; it holds nothing of a user's. */
-const open = (target: string, swap: 'outerMorph' | 'afterbegin'): string =>
-  `<hx-partial hx-target="#${target}" hx-swap="${swap}">`
-const CLOSE = '</hx-partial>'
 
 const More = ({ count, href }: { readonly count: number; readonly href: string }) => (
   <Partial target="news" swap="innerHTML">

@@ -3,9 +3,10 @@ import type { Core } from '../../core.js'
 import { TelestoError } from '../../errors.js'
 import type { EventFeed } from '../../event-feed.js'
 import { type EventRow, eventsAfter, eventsById, lastEventId, recentEventIds } from '../../store/events.js'
-import { UserView } from '../../user-view.js'
 import { keyOf } from '../identity.js'
-import { Batch, type Changes, changesOf, Shared } from './batch.js'
+import { Batch, type Burst, type Changes, changesOf } from './batch.js'
+import { createRecent } from './recent.js'
+import { type Moments, newestEvent, Shared } from './shared.js'
 import { bodyOf, comment, message, type News, type Sink } from './sink.js'
 
 /** What a page shows, and how it learns what changed. It keeps what its browser was told. */
@@ -45,6 +46,9 @@ const MAX_REPLAY = 1000
 /** As the feed does: ids of parallel transactions may commit out of order. */
 const WINDOW_MS = 10_000
 
+/** How an event is called in a stream. */
+const ID = /^\d{1,15}$/
+
 interface Stream {
   readonly sink: Sink
   readonly viewer: Viewer
@@ -52,10 +56,12 @@ interface Stream {
   lastId: number
 }
 
-export const createLive = (core: Core, feed: EventFeed): Live => {
+export const createLive = (core: Core, feed: Pick<EventFeed, 'subscribe'>, moments: Moments): Live => {
   const streams = new Set<Stream>()
   const opened = new Map<string, number>()
   const closing = new AbortController()
+  const recent = createRecent()
+  const messages = new WeakMap<News, { readonly id: number; readonly bytes: Uint8Array }>()
   let subscribed: Promise<() => void> | undefined
   let pending: EventRow[] = []
   let work = Promise.resolve()
@@ -69,58 +75,77 @@ export const createLive = (core: Core, feed: EventFeed): Live => {
   }
   const listen = (events: readonly EventRow[]): void => {
     const waits = pending.length > 0
+    recent.add(events)
     pending.push(...events)
     // What arrives while a batch is being rendered is told in one message after it.
     if (!waits) {
       void inTurn(async () => {
         const batch = pending
         pending = []
-        await tell(batch, [...streams])
+        await tell(batch, [...streams], moments.now())
       })
     }
   }
-  const tell = async (events: readonly EventRow[], to: readonly Stream[]): Promise<void> => {
+  const tell = async (events: readonly EventRow[], to: readonly Stream[], moment: Shared): Promise<void> => {
     const changes = changesOf(events)
     const newest = events.reduce((id, event) => Math.max(id, event.id), 0)
     const shown = (streams: readonly Stream[]) => [
       ...new Set(streams.flatMap(({ viewer }) => viewer.view.shows(changes))),
     ]
-    const all = new Shared(shown(to))
-    const bodies = new Map<News, string>()
+    const burst: Burst = { changes, shown: shown(to), rows: new Shared(), moment }
     for (const [, group] of Map.groupBy(to, ({ user }) => keyOf(user))) {
       const [first] = group
       if (!first) continue
-      const batch = new Batch(core, new UserView(core, first.user), first.user, changes, shown(group), all)
+      const batch = new Batch(core, first.user, shown(group), burst)
       for (const stream of group) {
         const news = await stream.viewer.view.news(batch).catch((error: unknown) => failed(stream, error))
         stream.lastId = Math.max(stream.lastId, newest)
-        if (!news) continue
-        const body = bodies.get(news) ?? bodyOf(news)
-        bodies.set(news, body)
-        write(stream, message(stream.lastId, body))
+        if (news) write(stream, encoded(news, stream.lastId))
       }
     }
+  }
+  /** A message is made once for all who are told the same. */
+  const encoded = (news: News, id: number): Uint8Array => {
+    const known = messages.get(news)
+    if (known?.id === id) return known.bytes
+    const bytes = Buffer.from(message(id, bodyOf(news)))
+    messages.set(news, { id, bytes })
+    return bytes
   }
   /** The others get their news. This one comes back, and hears what it missed. */
   const failed = (stream: Stream, error: unknown): undefined => {
     if (!closing.signal.aborted) core.log.error({ error: String(error) }, 'A page did not get its news.')
     stream.sink.drop()
   }
-  const write = (stream: Stream, text: string): void => {
+  const write = (stream: Stream, chunk: string | Uint8Array): void => {
     if (stream.sink.gone.aborted) return
     if (stream.sink.waiting > MAX_WAITING) stream.sink.drop()
-    else stream.sink.write(text)
+    else stream.sink.write(chunk)
   }
   const replay = async (stream: Stream, since: string | undefined): Promise<void> => {
-    const newest = await lastEventId(core.database)
-    const missed = since === undefined ? [] : await eventsSince(core, since)
+    const { newest, missed } = await missedSince(since)
     stream.lastId = newest
     streams.add(stream)
     if (missed === undefined) write(stream, message(newest, bodyOf({ refresh: true })))
     else {
-      if (missed.length > 0) await tell(missed, [stream])
+      if (missed.length > 0) await tell(missed, [stream], await momentOf(newest))
       write(stream, `id: ${stream.lastId}\n\n`)
     }
+  }
+  /** One that knows what happened up to this event; later ones are told by the feed. */
+  const momentOf = async (newest: number): Promise<Shared> => {
+    const moment = moments.now()
+    return (await newestEvent(core.database, moment)) >= newest ? moment : moments.renew()
+  }
+  /** What a page does not know that knows `since`; undefined where it must read itself again. Most were rendered a moment ago. */
+  const missedSince = async (since: string | undefined) => {
+    const known = since !== undefined && ID.test(since) ? recent.since(Number(since)) : undefined
+    if (known !== undefined && known.length <= MAX_REPLAY) {
+      const newest = known.reduce((id, event) => Math.max(id, event.id), Number(since))
+      return { newest, missed: known.filter(({ kind, id }) => kind !== 'created' || id > Number(since)) }
+    }
+    const newest = await lastEventId(core.database)
+    return { newest, missed: since === undefined ? [] : await eventsSince(core, since) }
   }
   /** Asks again who it is; false where the session is over. */
   const stillThere = async (stream: Stream): Promise<boolean> => {
@@ -173,6 +198,7 @@ export const createLive = (core: Core, feed: EventFeed): Live => {
         if (opened.size === 0) {
           void subscribed?.then((stop) => stop()).catch(() => {})
           subscribed = undefined
+          recent.forget()
         }
       }
     },
@@ -182,7 +208,7 @@ export const createLive = (core: Core, feed: EventFeed): Live => {
 
 /** The events after `since`, and those that may have committed late before it; undefined where it is unknown or too long ago. */
 const eventsSince = async (core: Core, since: string): Promise<EventRow[] | undefined> => {
-  if (!/^\d{1,15}$/.test(since)) return undefined
+  if (!ID.test(since)) return undefined
   const id = Number(since)
   const [known] = await eventsById(core.database, [id])
   if (!known && id !== 0) return undefined

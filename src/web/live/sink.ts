@@ -3,7 +3,7 @@ export type News = { readonly html: string } | { readonly refresh: true }
 
 /** Where a stream is written to. */
 export interface Sink {
-  write(text: string): void
+  write(chunk: string | Uint8Array): void
   /** Bytes that the client has not taken yet. */
   readonly waiting: number
   end(): void

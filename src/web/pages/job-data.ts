@@ -1,4 +1,3 @@
-import type { User } from '../../access.js'
 import type { Core } from '../../core.js'
 import { type GraphPart, graphOf } from '../../graph.js'
 import type { Job } from '../../job.js'
@@ -12,12 +11,8 @@ import type { Possible } from '../possible.js'
 /** A job may have thousands of parents. */
 const SHOWN_PARENTS = 5
 
-/** All that the page of a job shows. Its log is read by the page itself: that one question may have to wait. */
-export interface JobData {
-  readonly links: Links
-  readonly user: User
-  readonly job: Job
-  readonly possible: Possible
+/** What is read of a job for its page, beside its row. Its log is read by the page itself: that one question may have to wait. */
+export interface JobDetails {
   /** The last entries, oldest first; there may be more before them. */
   readonly history: readonly HistoryEntry[]
   /** The database's time, in milliseconds since 1970. */
@@ -31,6 +26,13 @@ export interface JobData {
   readonly results: readonly ResultFile[]
 }
 
+/** All that the page of a job shows. */
+export interface JobData extends JobDetails {
+  readonly links: Links
+  readonly job: Job
+  readonly possible: Possible
+}
+
 /** The parents whose news concern the page: those that it shows, while the job waits. */
 export const watchedParents = ({ job, parents }: Pick<JobData, 'job' | 'parents'>): readonly number[] =>
   job.statusCode === 'PEN' ? parents.map(({ id }) => id) : []
@@ -38,19 +40,10 @@ export const watchedParents = ({ job, parents }: Pick<JobData, 'job' | 'parents'
 /** So many entries of the history; the API has them all. */
 export const MAX_SHOWN = 200
 
-export const readJobData = async (
-  core: Core,
-  links: Links,
-  user: User,
-  job: Job,
-  possible: Possible,
-): Promise<JobData> => {
+/** What this person, and all who see the same of the job, are shown of it. */
+export const readDetails = async (core: Core, job: Job): Promise<JobDetails> => {
   const parts = await job.parts()
   return {
-    links,
-    user,
-    job,
-    possible,
     history: await job.history({ last: true, limit: MAX_SHOWN }),
     now: Date.now() + core.clock.databaseOffset(),
     attempts: await job.attempts(),

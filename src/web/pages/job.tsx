@@ -1,12 +1,13 @@
 import type { ComponentChildren } from 'preact'
+import type { Job } from '../../job.js'
 import { isComplete } from '../../status.js'
 import { writeIds } from '../live/ids.js'
 import { Actions } from './actions.js'
 import { Facts } from './facts.js'
 import { type JobData, watchedParents } from './job-data.js'
-import { page } from './layout.js'
+import { type PageContext, page } from './layout.js'
 import { LogViewer } from './log-viewer.js'
-import { Partial, render } from './partial.js'
+import { Partial, partialOf, render } from './partial.js'
 import { Parts } from './parts.js'
 import { Results } from './results.js'
 import { JobStatus, Progress } from './status.js'
@@ -55,55 +56,76 @@ const Head = ({ data }: { readonly data: JobData }) => {
   )
 }
 
-const SECTIONS = [
-  ['job-head', Head],
-  ['job-facts', Facts],
-  ['job-timeline', Timeline],
-  ['job-attempts', Attempts],
-  ['job-parts', Parts],
-  ['job-results', Results],
-] as const
+const SECTIONS = {
+  'job-head': Head,
+  'job-facts': Facts,
+  'job-timeline': Timeline,
+  'job-attempts': Attempts,
+  'job-parts': Parts,
+  'job-results': Results,
+} as const
+type SectionId = keyof typeof SECTIONS
+const IDS = Object.keys(SECTIONS) as readonly SectionId[]
 
-/** The page of a job; `since` is the newest event when it was read. */
-export const jobPage = (data: JobData, since: number, alert?: string): string => {
-  const { job, links, user } = data
-  const watched = watchedParents(data)
+/** A job as it is shown to all who see the same of it and may do the same with it; it holds nothing of a person's own. */
+export interface ShownJob {
+  /** What stands in its page. */
+  readonly html: string
+  /** The same sections, as a message to a page that is open. */
+  readonly news: { readonly html: string }
+  /** The parents whose news concern it. */
+  readonly parents: readonly number[]
+}
+
+/** Each section is rendered once, for the page and for the message. `since` is the newest event when it was read. */
+export const renderJob = (data: JobData, since: number): ShownJob => {
+  const { job, links } = data
+  const parents = watchedParents(data)
   const following = {
     job: String(job.id),
-    ...(watched.length > 0 ? { ids: writeIds(watched) } : {}),
+    ...(parents.length > 0 ? { ids: writeIds(parents) } : {}),
     since: String(since),
   }
   const events = links.events(new URLSearchParams(following).toString())
-  return page(
-    { links, user, title: `${job.id} ${job.name}`, section: 'jobs', alert },
-    <article id="job" hx-get={links.job(job.id)} hx-trigger="refresh" hx-select="#job" hx-swap="outerHTML">
-      <div hx-sse:connect={events} hx-trigger="load" hx-swap="none" />
-      <Head data={data} />
-      <div class="columns">
-        <div class="main">
-          <Results data={data} />
-          <LogViewer job={job} links={links} />
-          <Parts data={data} />
-          <Attempts data={data} />
-        </div>
-        <div class="side">
-          <Facts data={data} />
-          <Timeline data={data} />
-        </div>
-      </div>
-    </article>,
-  )
+  const sections = Object.fromEntries(
+    IDS.map((id) => {
+      const Section = SECTIONS[id]
+      return [id, render(<Section data={data} />)]
+    }),
+  ) as Readonly<Record<SectionId, string>>
+  const html = [
+    render(<div hx-sse:connect={events} hx-trigger="load" hx-swap="none" />),
+    sections['job-head'],
+    '<div class="columns"><div class="main">',
+    sections['job-results'],
+    render(<LogViewer job={job} links={links} />),
+    sections['job-parts'],
+    sections['job-attempts'],
+    '</div><div class="side">',
+    sections['job-facts'],
+    sections['job-timeline'],
+    '</div></div>',
+  ].join('')
+  const news = IDS.map((id) => partialOf(id, 'outerMorph', sections[id])).join('')
+  return { html, news: { html: news }, parents }
 }
 
-/** The same sections, as a message to a page that is open. */
-export const jobNews = (data: JobData): string =>
-  SECTIONS.map(([id, Section]) =>
-    render(
-      <Partial target={id} swap="outerMorph">
-        <Section data={data} />
-      </Partial>,
-    ),
-  ).join('')
+/** The page of a job. */
+export const jobPage = (context: PageContext, job: Job, shown: ShownJob, alert?: string): string => {
+  const { links, user } = context
+  return page(
+    { links, user, title: `${job.id} ${job.name}`, section: 'jobs', alert },
+    <article
+      id="job"
+      hx-get={links.job(job.id)}
+      hx-trigger="refresh"
+      hx-select="#job"
+      hx-swap="outerHTML"
+      // It was rendered, and so escaped, by renderJob.
+      dangerouslySetInnerHTML={{ __html: shown.html }}
+    />,
+  )
+}
 
 export const jobGone = (id: number): string =>
   render(

@@ -29,3 +29,7 @@ export const Notice = ({
 )
 
 export const render = (node: VNode): string => renderToString(node)
+
+/** The same around what was rendered already, for all to whom it is told. */
+export const partialOf = (target: string, swap: Swap, html: string): string =>
+  `<hx-partial hx-target="#${target}" hx-swap="${swap}">${html}</hx-partial>`

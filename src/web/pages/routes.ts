@@ -7,6 +7,7 @@ import { act, actionBody } from '../act.js'
 import { seenJob } from '../api/jobs.js'
 import { failureOf } from '../errors.js'
 import { countOf, listOf, looseListParams } from '../list.js'
+import { newestEvent } from '../live/shared.js'
 import { jobParams, none } from '../params.js'
 import { readPossible } from '../possible.js'
 import { parseQuery } from '../query-string.js'
@@ -14,10 +15,10 @@ import { type Answer, type Context, defineRoute } from '../route.js'
 import { answerPartial } from './act-news.js'
 import { doneMessage } from './actions.js'
 import { jobPage } from './job.js'
-import { readJobData } from './job-data.js'
 import { jobsPage } from './jobs.js'
 import { ListLinks } from './list-links.js'
 import { type LogPage, logPage } from './log-viewer.js'
+import { shownJob } from './shown-job.js'
 
 const anyQuery = z.object({})
 
@@ -60,9 +61,11 @@ const showJobs = async (context: Context, search: string, alert?: string): Promi
 
 const showJob = async (context: Context, id: number, alert?: string): Promise<string> => {
   const { core, links, viewer } = context
-  const since = await lastEventId(core.database)
+  const moment = context.moments.now()
+  await newestEvent(core.database, moment)
   const job = await seenJob(context, id)
-  return jobPage(await readJobData(core, links, viewer.user, job, await readPossible(core)), since, alert)
+  const shown = await shownJob(core, links, viewer.user, job, moment)
+  return jobPage({ links, user: viewer.user }, job, shown, alert)
 }
 
 const jobs = defineRoute({
