@@ -83,8 +83,8 @@ const sendStream = async (
   res.setHeader('content-type', 'text/event-stream; charset=utf-8')
   res.setHeader('cache-control', 'no-store, no-transform')
   res.setHeader('x-accel-buffering', 'no')
-  res.flushHeaders()
   if (req.method === 'HEAD') return void res.end()
+  // The headers leave with what is written first.
   await stream({
     write: (chunk) => void res.write(chunk),
     get waiting() {
