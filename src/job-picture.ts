@@ -4,10 +4,12 @@ import { ALLOWED } from './allowed.js'
 import { readAttribute, refuseExecuted, withAttribute } from './attributes.js'
 import type { Core } from './core.js'
 import { TelestoError } from './errors.js'
+import { whatHinders } from './hindrance.js'
 import type { OnParentFailure } from './job-options.js'
 import { check, FIELDS, toJson } from './options.js'
-import { isActive, isComplete, isSettled, type StatusClass, type StatusCode, statusText } from './status.js'
+import { isActive, isSettled, type StatusClass, type StatusCode, statusText } from './status.js'
 import type { JobRow, NewJob, WholeJob } from './store/jobs.js'
+import { unsavedRow } from './unsaved-row.js'
 
 /** Fields that a caller may change. */
 export type Editable = keyof typeof FIELDS
@@ -198,7 +200,7 @@ export class JobPicture {
   }
   /** Why that order, or the collecting of results, is not finished yet: an error, or a parent. null where nothing hinders it. */
   get waitingFor(): string | null {
-    return this.row.orderError ?? this.row.collectError ?? afterParent(this.whole) ?? notHere(this.core, this.row)
+    return whatHinders(this.core, this.whole)
   }
   /** From the commit of execute() until the scheduler's last word. */
   get isActive(): boolean {
@@ -303,74 +305,3 @@ const SHOWN =
   extendedProperties status statusCode customStatus statusClass statusMessage statuses submitting progress isActive
   isSettled order waitingFor cause reason exitCode nativeState nativeId attempt creationTime executeTime startTime completionTime lastStatusUpdate
   runTime`.split(/\s+/) as (keyof JobPicture)[]
-
-/** One parent for which the job waits, as it is; the page of the job shows more of them. */
-const afterParent = ({ row, parents }: WholeJob): string | null => {
-  if (row.waitsFor === null || row.waitsForStatus === null) return null
-  const { waitsForStatus: statusCode, waitsForCustom: customStatus, waitsForClass: statusClass } = row
-  const one = `After job ${row.waitsFor} (${statusText({ statusCode, customStatus })})`
-  const all = parents.length > 1 ? `, one of ${parents.length.toLocaleString('en')} parents` : ''
-  const parent = { statusCode, statusClass }
-  const failed = isSettled(parent) && !isComplete(parent)
-  return `${one}${all}${failed && row.onParentFailure === 'wait' ? ': waits until that is resubmitted and Complete' : ''}`
-}
-
-/** Only a process that has declared a job's app, and registered its task, hands the job over. */
-const notHere = ({ apps }: Core, { app: name, task, orderName, handedOverAt }: JobRow): string | null => {
-  if (orderName !== 'submit' || handedOverAt !== null) return null
-  const app = apps.get(name)
-  if (!app) return `This process has not declared the app ${name}; the job waits for one that has.`
-  if (task === null || app.tasks.has(task)) return null
-  return `This process has not registered the task ${JSON.stringify(task)} of the app ${name}; the job waits for one that has.`
-}
-
-const unsavedRow = (job: NewJob): JobRow => ({
-  id: 0,
-  app: job.app,
-  name: job.name,
-  description: job.description,
-  userId: job.user,
-  jobType: job.jobType,
-  spec: job.spec,
-  needsScheduler: job.needsScheduler ? 1 : 0,
-  task: job.task,
-  schedulerSetting: job.schedulerSetting,
-  schedulerId: job.schedulerId,
-  workspace: job.workspace,
-  processResults: job.processResults,
-  onParentFailure: job.onParentFailure,
-  extendedProperties: job.extendedProperties,
-  statusCode: 'PEN',
-  customStatus: null,
-  statusClass: null,
-  statusVersion: 0,
-  statusChangedAt: 0,
-  statusMessage: null,
-  partStates: null,
-  progress: null,
-  nativeState: null,
-  cause: null,
-  reason: null,
-  exitCode: null,
-  attemptId: null,
-  creationTime: 0,
-  executeTime: null,
-  startTime: null,
-  completionTime: null,
-  lastStatusUpdate: null,
-  deletedAt: null,
-  attemptNumber: null,
-  token: null,
-  nativeId: null,
-  workdir: null,
-  targetWorkdir: null,
-  attemptSchedulerId: null,
-  orderName: null,
-  orderError: null,
-  handedOverAt: null,
-  waitsFor: null,
-  waitsForStatus: null,
-  waitsForCustom: null,
-  waitsForClass: null,
-  collectError: null,
-})

@@ -29,7 +29,7 @@ export interface Web {
 
 export const createWeb = (core: Core, options: WebOptions): Web => {
   const identity = createIdentity(core, options.identify)
-  const moments = createMoments(core.clock, options.feed)
+  const moments = createMoments(core.clock, options.feed, core.database)
   const live = createLive(core, options.feed, moments)
   // All jobs of a machine share its address: each that reports, with a token, has a count of its own.
   const callbackLimit = createRateLimit(options.rateLimits.callback, (req) =>

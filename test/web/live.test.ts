@@ -388,7 +388,7 @@ describe('many viewers', () => {
       database: { all: async () => [{ id: 6 }] },
     } as unknown as Core
     return {
-      live: createLive(core, feed, createMoments(systemClock, feed)),
+      live: createLive(core, feed, createMoments(systemClock, feed, core.database)),
       tell: (events: readonly EventRow[]) => listener(events),
       stopped: () => stopped,
     }

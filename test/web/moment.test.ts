@@ -187,22 +187,31 @@ describe('what is shared', () => {
     ])
   })
 
-  it('ends after a second, and with each change', () => {
-    let [now, changes] = [0, 0]
-    const moments = createMoments({ monotonic: () => now }, { changes: () => changes })
-    const first = moments.now()
+  it('ends after a second, and with each change; one that could not begin is begun again', async () => {
+    let [now, changes, newest] = [0, 0, 6]
+    let fails = true
+    const all = async () => {
+      if (fails) throw new Error('unreadable')
+      newest += 1
+      return [{ id: newest }] as object[] as never[]
+    }
+    const moments = createMoments({ monotonic: () => now }, { changes: () => changes }, { all })
+    await expect(moments.now()).rejects.toThrow('unreadable')
+    fails = false
+    const [first, same] = await Promise.all([moments.now(), moments.now()])
+    expect([first.newest, same]).toEqual([7, first])
     now = 999
-    expect(moments.now()).toBe(first)
+    expect(await moments.now()).toBe(first)
     now = 1000
-    const second = moments.now()
-    expect(second).not.toBe(first)
+    const second = await moments.now()
+    expect(second.newest).toBe(8)
     changes += 1
-    const third = moments.now()
-    expect(third).not.toBe(second)
-    expect(moments.now()).toBe(third)
-    const fourth = moments.renew()
-    expect(fourth).not.toBe(third)
-    expect(moments.now()).toBe(fourth)
+    const third = await moments.now()
+    expect(third.newest).toBe(9)
+    expect(await moments.now()).toBe(third)
+    const fourth = await moments.renew()
+    expect(fourth.newest).toBe(10)
+    expect(await moments.now()).toBe(fourth)
   })
 })
 

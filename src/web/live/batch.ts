@@ -6,7 +6,7 @@ import { readJobs, type WholeJob } from '../../store/jobs.js'
 import { findJobIds } from '../../store/list.js'
 import { UserView } from '../../user-view.js'
 import { type Possible, possibleNow, rightsOf } from '../possible.js'
-import { Shared } from './shared.js'
+import { type Moment, Shared } from './shared.js'
 
 /** The jobs that changed, and in which ways. */
 export type Changes = ReadonlyMap<number, ReadonlySet<EventKind>>
@@ -26,7 +26,7 @@ export interface Burst {
   readonly shown: readonly number[]
   readonly rows: Shared
   /** What they share with the pages that are opened. */
-  readonly moment: Shared
+  readonly moment: Moment
 }
 
 /**

@@ -6,7 +6,7 @@ import { type EventRow, eventsAfter, eventsById, lastEventId, recentEventIds } f
 import { keyOf } from '../identity.js'
 import { Batch, type Burst, type Changes, changesOf } from './batch.js'
 import { createRecent } from './recent.js'
-import { type Moments, newestEvent, Shared } from './shared.js'
+import { type Moment, type Moments, Shared } from './shared.js'
 import { bodyOf, comment, message, type News, type Sink } from './sink.js'
 
 /** What a page shows, and how it learns what changed. It keeps what its browser was told. */
@@ -82,11 +82,11 @@ export const createLive = (core: Core, feed: Pick<EventFeed, 'subscribe'>, momen
       void inTurn(async () => {
         const batch = pending
         pending = []
-        await tell(batch, [...streams], moments.now())
+        await tell(batch, [...streams], await moments.now())
       })
     }
   }
-  const tell = async (events: readonly EventRow[], to: readonly Stream[], moment: Shared): Promise<void> => {
+  const tell = async (events: readonly EventRow[], to: readonly Stream[], moment: Moment): Promise<void> => {
     const changes = changesOf(events)
     const newest = events.reduce((id, event) => Math.max(id, event.id), 0)
     const shown = (streams: readonly Stream[]) => [
@@ -133,9 +133,9 @@ export const createLive = (core: Core, feed: Pick<EventFeed, 'subscribe'>, momen
     }
   }
   /** One that knows what happened up to this event; later ones are told by the feed. */
-  const momentOf = async (newest: number): Promise<Shared> => {
-    const moment = moments.now()
-    return (await newestEvent(core.database, moment)) >= newest ? moment : moments.renew()
+  const momentOf = async (newest: number): Promise<Moment> => {
+    const moment = await moments.now()
+    return moment.newest >= newest ? moment : await moments.renew()
   }
   /** What a page does not know that knows `since`; undefined where it must read itself again. Most were rendered a moment ago. */
   const missedSince = async (since: string | undefined) => {

@@ -34,28 +34,45 @@ const MOST = 200
  * What all requests and streams of a moment share. It ends after a second, and as soon as this process has committed something,
  * or heard of what another one did. Who is about to read takes it first: what was read before its end is not told after it.
  */
-export interface Moments {
-  now(): Shared
-  /** A new one, for who knows that the present one is too old. */
-  renew(): Shared
+export class Moment extends Shared {
+  /** The newest event when it began: what is told in it may lack what came later, and nothing else. */
+  readonly newest: number
+
+  constructor(newest: number) {
+    super(MOST)
+    this.newest = newest
+  }
 }
 
-export const createMoments = (clock: Pick<Clock, 'monotonic'>, feed: Pick<EventFeed, 'changes'>): Moments => {
-  let shared = new Shared(MOST)
+export interface Moments {
+  now(): Promise<Moment>
+  /** A new one, for who knows that the present one is too old. */
+  renew(): Promise<Moment>
+}
+
+export const createMoments = (
+  clock: Pick<Clock, 'monotonic'>,
+  feed: Pick<EventFeed, 'changes'>,
+  database: Parameters<typeof lastEventId>[0],
+): Moments => {
+  let moment: Promise<Moment> | undefined
   let until = 0
-  let changes = -1
-  const renew = (): Shared => {
-    shared = new Shared(MOST)
+  let changes = 0
+  const renew = async (): Promise<Moment> => {
     until = clock.monotonic() + MOMENT_MS
     changes = feed.changes()
-    return shared
+    const made = lastEventId(database).then((newest) => new Moment(newest))
+    moment = made
+    made.catch(() => {
+      if (moment === made) moment = undefined
+    })
+    return await made
   }
   return {
-    now: () => (clock.monotonic() >= until || feed.changes() !== changes ? renew() : shared),
+    async now() {
+      const lasts = clock.monotonic() < until && feed.changes() === changes
+      return lasts && moment !== undefined ? await moment : await renew()
+    },
     renew,
   }
 }
-
-/** The newest event when a moment began: asked for before anything else is read in it, so that a page hears what came later. */
-export const newestEvent = async (reader: Parameters<typeof lastEventId>[0], moment: Shared): Promise<number> =>
-  await moment.once('newest', async () => await lastEventId(reader))

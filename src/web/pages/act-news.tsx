@@ -13,7 +13,7 @@ export const answerPartial = async (
   kind: 'done' | 'error',
 ): Promise<string> => {
   const { core, links, viewer } = context
-  const moment = context.moments.now()
+  const moment = await context.moments.now()
   const notice = render(<Notice kind={kind}>{sentence}</Notice>)
   const job = await viewer.getJob(id)
   if (!job) return notice + render(<Partial target={rowId(id)} swap="delete" />)

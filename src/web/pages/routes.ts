@@ -7,7 +7,6 @@ import { act, actionBody } from '../act.js'
 import { seenJob } from '../api/jobs.js'
 import { failureOf } from '../errors.js'
 import { countOf, listOf, looseListParams } from '../list.js'
-import { newestEvent } from '../live/shared.js'
 import { jobParams, none } from '../params.js'
 import { readPossible } from '../possible.js'
 import { parseQuery } from '../query-string.js'
@@ -61,8 +60,7 @@ const showJobs = async (context: Context, search: string, alert?: string): Promi
 
 const showJob = async (context: Context, id: number, alert?: string): Promise<string> => {
   const { core, links, viewer } = context
-  const moment = context.moments.now()
-  await newestEvent(core.database, moment)
+  const moment = await context.moments.now()
   const job = await seenJob(context, id)
   const shown = await shownJob(core, links, viewer.user, job, moment)
   return jobPage({ links, user: viewer.user }, job, shown, alert)
