@@ -35,6 +35,22 @@ const buttonsOf = (html: string): string[] =>
   [...html.matchAll(/<button type="submit" class="(\w+)"/g)].map(([, name = '']) => name)
 const sinceOf = (html: string): string => /hx-sse:connect="[^"]*since=(\d+)"/.exec(html)?.[1] ?? ''
 
+/** What the stream of a page says, from where it is asked to begin. */
+const follow = async (portal: Portal, id: number, as: Asked['as'] & string, since: string): Promise<() => string> => {
+  const ended = new AbortController()
+  onTestFinished(() => ended.abort())
+  const stream = await fetch(`${portal.origin}/telesto/events?job=${id}&since=${since}`, {
+    headers: { 'x-user': as },
+    signal: ended.signal,
+  })
+  let heard = ''
+  const reading = (async () => {
+    for await (const chunk of stream.body ?? []) heard += new TextDecoder().decode(chunk)
+  })()
+  reading.catch(() => {})
+  return () => heard
+}
+
 describe('people who look at a job in the same moment', () => {
   it('see what they may do themselves, and their own name', async () => {
     const { portal } = await startStill({
@@ -58,6 +74,31 @@ describe('people who look at a job in the same moment', () => {
         people[index] === 'root',
       ])
     }
+  })
+
+  it('are told the same change with what each of them may do', async () => {
+    const { portal } = await startStill({
+      visible: () => ({}),
+      may: (user, action, job) => action === 'read' || job.user === user.id,
+    })
+    const job = await portal.basic('shared')
+    await job.execute()
+    const people = ['ada', 'bob', 'root'] as const
+    const streams = await Promise.all(
+      people.map(async (as) => await follow(portal, job.id, as, sinceOf(await shown(portal, job.id, as)))),
+    )
+    for (const heard of streams) await expect.poll(heard).toMatch(/^id: /m)
+    const before = streams.map((heard) => heard().length)
+    await job.updateStatus('Running')
+    const told = async (index: number): Promise<string> => {
+      const heard = (): string => streams[index]?.().slice(before[index]) ?? ''
+      await expect.poll(heard).toContain('hx-target="#job-results"')
+      return heard()
+    }
+    expect(buttonsOf(await told(0))).toEqual(['pause', 'stop'])
+    expect(buttonsOf(await told(1))).toEqual([])
+    expect(buttonsOf(await told(2))).toEqual([])
+    for (const index of people.keys()) expect(await told(index)).toContain('data-status="RUN"')
   })
 
   it('see the same article where they may do the same; who does not see the job sees nothing of it', async () => {
@@ -152,19 +193,8 @@ describe('a page', () => {
     // It is the same moment still, and the page says so to its stream.
     expect(page).not.toContain('described elsewhere')
     expect(sinceOf(page)).toBe(sinceOf(before))
-    const ended = new AbortController()
-    onTestFinished(() => ended.abort())
-    const stream = await fetch(`${portal.origin}/telesto/events?job=${job.id}&since=${sinceOf(page)}`, {
-      headers: { 'x-user': 'ada' },
-      signal: ended.signal,
-    })
-    let heard = ''
-    const reading = (async () => {
-      for await (const chunk of stream.body ?? []) heard += new TextDecoder().decode(chunk)
-    })().catch(() => {})
-    await expect.poll(() => heard).toContain('described elsewhere')
-    ended.abort()
-    await reading
+    const heard = await follow(portal, job.id, 'ada', sinceOf(page))
+    await expect.poll(heard).toContain('described elsewhere')
   })
 })
 

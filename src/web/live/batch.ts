@@ -39,6 +39,7 @@ export class Batch {
   readonly burst: Burst
   readonly #shown: readonly number[]
   readonly #own = new Shared()
+  #viewer: UserView | undefined
 
   /** `shown`: the jobs that these viewers show. */
   constructor(core: Core, user: User, shown: readonly number[], burst: Burst) {
@@ -52,7 +53,8 @@ export class Batch {
     return this.burst.changes
   }
   get viewer(): UserView {
-    return new UserView(this.core, this.user)
+    this.#viewer ??= new UserView(this.core, this.user)
+    return this.#viewer
   }
 
   /** `make()`, once for each key. */
