@@ -64,7 +64,7 @@ test('what fails is told in one sentence, with exit code 1', async () => {
 test.for([
   [
     ['nothing'],
-    'there is no command "nothing". There is: migrate, schedulers, link, keys, report. See: telesto --help',
+    'there is no command "nothing". There is: migrate, schedulers, link, unlink, keys, report. See: telesto --help',
   ],
   [['constructor'], 'there is no command "constructor"'],
   [[], 'a command is missing'],
