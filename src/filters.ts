@@ -60,6 +60,8 @@ export interface Union {
 interface Statement {
   readonly dialect: (typeof dialects)[DialectName]
   bind(value: Value): string
+  /** Holds for the jobs that have a row in another table, whose column `jobId` is theirs, for which `where` holds. */
+  having(rows: string, jobId: string, where: string): string
 }
 
 type Make = (value: unknown, field: string, statement: Statement) => string
@@ -143,16 +145,16 @@ const makers: Readonly<Record<string, Make>> = {
     ]
     return tests.length === 0 ? 'FALSE' : tests.join(' OR ')
   },
-  groups: (value, field, { bind }) => {
+  groups: (value, field, { bind, having }) => {
     const names = many(value).map((group) => bind(text(group, field)))
-    return `j.id IN (SELECT g.job_id FROM telesto_groups g WHERE ${among('g.name', names)})`
+    return having('telesto_groups g', 'g.job_id', among('g.name', names))
   },
-  tags: (value, field, { bind }) =>
+  tags: (value, field, { bind, having }) =>
     all(
-      entries(value, field).map(
-        ([name, tag]) =>
-          `j.id IN (SELECT t.job_id FROM telesto_tags t WHERE t.name = ${bind(text(name, field))} AND t.value = ${bind(text(tag, `${field}.${name}`))})`,
-      ),
+      entries(value, field).map(([name, tag]) => {
+        const where = `t.name = ${bind(text(name, field))} AND t.value = ${bind(text(tag, `${field}.${name}`))}`
+        return having('telesto_tags t', 't.job_id', where)
+      }),
     ),
   parentId: (value, field) => {
     const ids = many(value).map((id) => integer(id, field))
@@ -248,13 +250,22 @@ export const condition = (
   return union ? { ...whole, union } : whole
 }
 
+/** A few jobs by their ids are looked at one by one. */
+const named = (filters: readonly JobFilter[]): boolean =>
+  filters.some((filter: JobFilter | null) => filter?.id !== undefined || filter?.parentId !== undefined)
+/** A group may have very many jobs: to look at one, they are not all read; to look through all jobs, they are read once. */
+const havingOfOne: Statement['having'] = (rows, jobId, where) =>
+  `EXISTS (SELECT 1 FROM ${rows} WHERE ${jobId} = j.id AND ${where})`
+const havingOfAll: Statement['having'] = (rows, jobId, where) => `j.id IN (SELECT ${jobId} FROM ${rows} WHERE ${where})`
+
 const conditionOf = (
   dialect: DialectName,
   filters: readonly JobFilter[],
   excluded: readonly JobFilter[],
 ): Condition => {
   const params: Value[] = []
-  const statement: Statement = { dialect: dialects[dialect], bind: (value) => `$${params.push(value)}` }
+  const having = named(filters) ? havingOfOne : havingOfAll
+  const statement: Statement = { dialect: dialects[dialect], bind: (value) => `$${params.push(value)}`, having }
   const tests = [
     ...filters.map((filter) => conjunction(filter, statement)),
     ...excluded.map((filter) => not(conjunction(filter, statement))),
@@ -274,8 +285,7 @@ const unionOf = (
   filters: readonly JobFilter[],
   excluded: readonly JobFilter[],
 ): Union | undefined => {
-  // A few jobs by their ids are looked at one by one.
-  if (filters.some((filter) => filter.id !== undefined || filter.parentId !== undefined)) return undefined
+  if (named(filters)) return undefined
   for (const field of ['groups', 'or'] as const) {
     for (const [index, filter] of filters.entries()) {
       const sources = field in filter ? sourcesOf(field === 'or' ? filter.or : [{ groups: filter.groups }]) : undefined

@@ -65,6 +65,15 @@ describe('every order that a list offers has its index', () => {
     },
   )
 
+  test('whether a member of groups sees a job is known without the other jobs of the groups', async () => {
+    const ada = shared.telesto.as({ id: 'ada', groups: ['hydro', 'ops'] })
+    const plan = await planOf(ada.query().filter({ id: 7 }).slice(0, 1))
+    expect(plan).toMatch(/^SEARCH j USING INTEGER PRIMARY KEY/)
+    expect(plan).toMatch(
+      /CORRELATED SCALAR SUBQUERY \d+; SEARCH g USING [A-Z ]*INDEX \S+ \((job_id=\? AND name=\?|name=\? AND job_id=\?)\)/,
+    )
+  })
+
   test('jobs of a status of the app’s own are found by its index', async () => {
     const plan = await planOf(shared.telesto.as(ADMIN).query().filter({ status: 'Archived' }).slice(0, 50))
     expect(plan).toMatch(/telesto_jobs_custom_status/)

@@ -76,6 +76,29 @@ test('a list that is merged from its sources is the list that is looked through,
   )
 })
 
+test('jobs that are named are found by the same filters as those of a list', async () => {
+  const { database } = await populated()
+  const page = { order: 'id', descending: false, offset: 0, limit: null } as const
+  const find = async (...filters: JobFilter[]) =>
+    await findJobIds(database, withoutUnion(condition(database.dialect, filters)), page)
+  const all = await find({})
+  for (const filter of [
+    { groups: 'ops' },
+    { groups: ['late', 'hydro'] },
+    { groupsNe: 'ops' },
+    { groups: [] },
+    { tags: { third: '1' } },
+    { tagsNe: { third: '1' } },
+    { or: [{ user: 'ada' }, { groups: ['ops'] }] },
+    { or: [{ tags: { third: '2' } }, { groups: 'late' }], user: 'bob' },
+  ] satisfies JobFilter[]) {
+    const listed = await find(filter)
+    expect([filter, await find({ id: all }, filter)]).toEqual([filter, listed])
+    const one = listed[0] ?? 0
+    expect([filter, await find({ id: one }, filter)]).toEqual([filter, listed.slice(0, 1)])
+  }
+})
+
 test('what a group keeps of its jobs is what they are', async () => {
   const one = await populated()
   const kept = await one.all(
