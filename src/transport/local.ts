@@ -2,9 +2,10 @@ import { spawn } from 'node:child_process'
 import { constants } from 'node:fs'
 import { copyFile, lstat, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { basename, isAbsolute, join, resolve } from 'node:path'
-import { type ExecOptions, type ExecResult, SchedulerError, type Transport } from '../adapter.js'
+import { SchedulerError } from '../adapter.js'
 import { replace } from './draft.js'
 import { gatherOutput } from './output.js'
+import type { ExecOptions, ExecResult, Transport } from './transport.js'
 
 const CHUNK = 64 * 1024
 

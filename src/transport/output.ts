@@ -1,4 +1,4 @@
-import type { ExecResult } from '../adapter.js'
+import type { ExecResult } from './transport.js'
 
 /** Bytes of output (stdout and stderr together) after which a command is stopped, where the caller names no limit. */
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024

@@ -1,10 +1,11 @@
 import { posix } from 'node:path'
 import type { ClientChannel } from 'ssh2'
-import { type ExecOptions, type ExecResult, SchedulerError } from '../adapter.js'
+import { SchedulerError } from '../adapter.js'
 import { gatherOutput } from './output.js'
 import { onOneLine, quoteAll } from './quote.js'
 import { type SshConnection, until } from './ssh-connection.js'
 import { remotePath } from './ssh-path.js'
+import type { ExecOptions, ExecResult } from './transport.js'
 
 /**
  * What the login's shell is given to run, whichever it is (csh and fish read it as sh does): a shell of POSIX that takes one

@@ -1,12 +1,13 @@
 import { constants } from 'node:fs'
 import { open } from 'node:fs/promises'
 import type { Stats } from 'ssh2'
-import { SchedulerError, type Transport } from '../adapter.js'
+import { SchedulerError } from '../adapter.js'
 import { draftOf, replace } from './draft.js'
 import { absolute } from './local.js'
 import type { Ask, UseSftp } from './sftp-session.js'
 import { remotePath } from './ssh-path.js'
 import { PIECE, type ReadAt, transfer } from './transfer.js'
+import type { Transport } from './transport.js'
 
 const NO_SUCH_FILE = 2
 const FAILURE = 4

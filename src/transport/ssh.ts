@@ -1,4 +1,4 @@
-import { SchedulerError, type Transport } from '../adapter.js'
+import { SchedulerError } from '../adapter.js'
 import { sftpSession } from './sftp-session.js'
 import { createSshConnection, type SshOptions } from './ssh-connection.js'
 import { runOverSsh } from './ssh-exec.js'
@@ -6,6 +6,7 @@ import { sshFiles } from './ssh-files.js'
 import { remotePath, removablePath } from './ssh-path.js'
 import type { SshTarget } from './ssh-target.js'
 import { wordsOfHost } from './ssh-words.js'
+import type { Transport } from './transport.js'
 
 /**
  * Commands and files of a host that is reached over SSH. It needs the package `ssh2`. What it promises beyond the contract:
