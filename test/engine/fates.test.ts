@@ -148,7 +148,7 @@ test('Of jobs that were handed over together each meets its own fate, whatever h
     )
   }
   const handed = new Map(await Promise.all([...jobs].map(async ([name, job]) => [name, await p.row(job)] as const)))
-  p.engine.start()
+  const handingOver = carryOutOrders(p.core, p.scheduler.id, new AbortController().signal)
   await asked.promise
   for (const answer of answers) {
     await of(`${answer}, stopped`).stop()
@@ -159,7 +159,7 @@ test('Of jobs that were handed over together each meets its own fate, whatever h
     )
   }
   go.resolve()
-  await p.settled()
+  await handingOver
 
   const row = async (name: string) => await p.row(of(name))
   const token = (name: string) => handed.get(name)?.token as Token
@@ -184,6 +184,7 @@ test('Of jobs that were handed over together each meets its own fate, whatever h
     reason: `The scheduler has a job ${stray?.nativeId} that is no longer wanted; it is being cancelled.`,
   })
 
+  p.engine.start()
   await p.pass(30_000)
   expect(await p.status(of('accepted, stopped'))).toBe('Aborted')
   expect(stray?.report).toEqual({ state: 'cancelled' })
