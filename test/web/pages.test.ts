@@ -39,6 +39,24 @@ describe('the page of jobs', () => {
     expect(html).toContain('value="else"')
   })
 
+  it('leads those who have no job yet to the apps that have a page', async () => {
+    const portal = await startPortal()
+    portal.telesto.app('flood', { url: '/flood' })
+    expect((await portal.page('/jobs')).html).toContain('<a class="button" href="/flood">Open flood</a>')
+  })
+
+  it('shows no run time of a job that waits, and of one that failed at least the exit code', async () => {
+    const portal = await startPortal()
+    const job = await portal.nile.createJob({ name: 'run', user: 'ada', jobType: 'TOY' })
+    await job.execute()
+    const row = async () => partOf((await portal.page('/jobs')).html, `job-${job.id}`)
+    expect(await row()).toMatch(/class="run-time"[^>]*><span class="none">–/)
+    await portal.sql('UPDATE telesto_jobs SET start_time = execute_time')
+    expect(await row()).toMatch(/class="run-time"[^>]*><span data-elapsed="\d+">\d+ s</)
+    await portal.sql(`UPDATE telesto_jobs SET status_code = 'ERR', exit_code = 3`)
+    expect(await row()).toContain('<span class="reason" title="exit code 3">exit code 3</span>')
+  })
+
   it('offers the filter by owner to those who see the jobs of others', async () => {
     const portal = await startPortal()
     for (const [as, offered] of [

@@ -124,6 +124,15 @@ const Nothing = ({ data, list }: { readonly data: JobsPage; readonly list: ListL
         Start a computation in one of this portal’s apps. It appears here by itself, and you can watch it run, read its
         log and fetch its results.
       </p>
+      {data.links.apps.length > 0 && (
+        <p class="actions">
+          {data.links.apps.map(({ name, href }) => (
+            <a key={name} class="button" href={href}>
+              {`Open ${name}`}
+            </a>
+          ))}
+        </p>
+      )}
       <details>
         <summary>For the author of an app</summary>
         <pre>
