@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { constants } from 'node:fs'
-import { copyFile, lstat, mkdir, open, readdir, rm } from 'node:fs/promises'
+import { copyFile, lstat, mkdir, open, readdir, rm, stat } from 'node:fs/promises'
 import { basename, isAbsolute, join, resolve } from 'node:path'
 import { SchedulerError } from '../adapter.js'
 import { replace } from './draft.js'
@@ -41,8 +41,8 @@ export const localTransport = (): Transport => {
           }
         }),
       ),
-    put: (localPath, remotePath) => asked(localPath, () => copy(localPath, remotePath), 'invalid_job'),
-    get: (remotePath, localPath) => asked(remotePath, () => copy(remotePath, localPath)),
+    put: (localPath, remotePath) => asked(localPath, () => copy(localPath, remotePath, 'invalid_job'), 'invalid_job'),
+    get: (remotePath, localPath) => asked(remotePath, () => copy(remotePath, localPath, 'unavailable')),
     list: (path) => asked(path, () => entries(absolute(path))),
     mkdir: (path) =>
       asked(path, async () => {
@@ -180,8 +180,12 @@ const readRange = async (path: string, from: number, maxBytes: number): Promise<
   }
 }
 
-const copy = (from: string, to: string): Promise<void> =>
-  replace(absolute(to), (draft) => copyFile(absolute(from), draft, constants.COPYFILE_EXCL))
+const copy = async (from: string, to: string, irregular: 'invalid_job' | 'unavailable'): Promise<void> => {
+  const [source, target] = [absolute(from), absolute(to)]
+  // A pipe would hold up a thread of this process for ever, a device may fill the disk.
+  if (!(await stat(source)).isFile()) throw new SchedulerError(irregular, `${from} is not a regular file.`)
+  await replace(target, (draft) => copyFile(source, draft, constants.COPYFILE_EXCL))
+}
 
 const entries = async (path: string) => {
   const found: { name: string; size: number; directory: boolean }[] = []

@@ -168,6 +168,17 @@ export const transportSuite = ({ transport, dir: place, fresh }: Place): void =>
     expect(readFileSync(b, 'utf8')).toBe('été')
   })
 
+  test('only a regular file is copied: a pipe would never end, and a device neither', async () => {
+    const [pipe, link, to] = [join(place(), 'pipe'), join(place(), 'link'), join(place(), 'to')]
+    expect((await transport.exec(['mkfifo', pipe])).code).toBe(0)
+    symlinkSync('/dev/null', link)
+    for (const source of [pipe, link, place()]) {
+      expect((await refusal(transport.get(source, to))).message).toMatch(/is not a regular file/)
+      expect((await refusal(transport.put(source, to))).code).toBe('invalid_job')
+    }
+    expect(readdirSync(place())).toEqual(['link', 'pipe'])
+  })
+
   test('a listing is sorted, tells sizes and directories, and follows no link', async () => {
     await transport.mkdir(join(place(), 'd', 'deep'))
     await transport.mkdir(join(place(), 'd'))
