@@ -65,7 +65,11 @@ export const sftpSession = (connection: SshConnection, answerSeconds: number, cl
     const forget = () => {
       if (session === opening) session = undefined
     }
-    opening.then(({ ended }) => ended.addEventListener('abort', forget, { once: true }), forget)
+    opening.then(({ ended }) => {
+      if (ended.aborted)
+        forget() // lost in the very moment in which it was opened
+      else ended.addEventListener('abort', forget, { once: true })
+    }, forget)
     return opening
   }
 

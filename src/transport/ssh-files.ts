@@ -36,13 +36,13 @@ export const sshFiles = (use: UseSftp): Pick<Transport, 'read' | 'write' | 'put'
       return await closing(ask, file.handle, async () => {
         const parts = new Map<number, Buffer>()
         const readAt = reading(ask, file.handle)
-        await transfer(
+        const end = await transfer(
           (buffer, at) => readAt(buffer.subarray(0, Math.max(0, Math.min(buffer.length, maxBytes - at))), start + at),
           async (bytes, at) => {
             parts.set(at, bytes)
           },
         )
-        return Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, bytes]) => bytes))
+        return Buffer.concat([...parts].sort(([a], [b]) => a - b).map(([, bytes]) => bytes)).subarray(0, end)
       })
     })
   },
@@ -74,9 +74,10 @@ export const sshFiles = (use: UseSftp): Pick<Transport, 'read' | 'write' | 'put'
       const file = await open(draft, 'wx', mode)
       try {
         await file.chmod(mode)
-        await transfer(reading(ask, handle), async (bytes, at) => {
+        const end = await transfer(reading(ask, handle), async (bytes, at) => {
           await file.write(bytes, 0, bytes.length, at)
         })
+        await file.truncate(end)
       } finally {
         await file.close()
       }

@@ -6,16 +6,23 @@ export type WriteAt = (bytes: Buffer, at: number) => Promise<void>
 export const PIECE = 128 * 1024
 const AHEAD = 16
 
-/** Copies a source to its end, several pieces at a time. What fails first is thrown, once no piece is under way any more. */
-export const transfer = async (readAt: ReadAt, writeAt: WriteAt): Promise<void> => {
+/**
+ * Copies a source to its end, several pieces at a time, and answers where that was. Of a source that grows meanwhile more may have
+ * been copied, after a hole. What fails first is thrown, once no piece is under way any more.
+ */
+export const transfer = async (readAt: ReadAt, writeAt: WriteAt): Promise<number> => {
   let next = 0
   let ended = false
+  let end = Number.POSITIVE_INFINITY
   const piece = async (): Promise<void> => {
     const at = next
     next += PIECE
     const buffer = Buffer.allocUnsafe(PIECE)
     const count = await readAt(buffer, at)
-    if (count < PIECE) ended = true
+    if (count < PIECE) {
+      ended = true
+      end = Math.min(end, at + count)
+    }
     if (count > 0) await writeAt(buffer.subarray(0, count), at)
   }
   const pieces = async (): Promise<void> => {
@@ -29,4 +36,5 @@ export const transfer = async (readAt: ReadAt, writeAt: WriteAt): Promise<void> 
   await piece() // most files are small, and one piece is all of them
   const outcomes = await Promise.allSettled(Array.from({ length: AHEAD }, pieces))
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
+  return end
 }
