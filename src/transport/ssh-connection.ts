@@ -270,10 +270,15 @@ const pause = (ms: number): Promise<void> => new Promise((settle) => setTimeout(
 /** The outcome of `work`, or the reason of the first signal that aborts before it. */
 export const until = <T>(work: Promise<T>, ...signals: readonly AbortSignal[]): Promise<T> =>
   new Promise((settle, fail) => {
-    const stop = () => fail(signals.find(({ aborted }) => aborted)?.reason)
+    // Also where it was stopped: `work` may never end, and the connection's signal lasts as long as the connection.
+    const leave = () => {
+      for (const signal of signals) signal.removeEventListener('abort', stop)
+    }
+    const stop = () => {
+      leave()
+      fail(signals.find(({ aborted }) => aborted)?.reason)
+    }
     for (const signal of signals) signal.addEventListener('abort', stop, { once: true })
     if (signals.some(({ aborted }) => aborted)) stop()
-    work.then(settle, fail).finally(() => {
-      for (const signal of signals) signal.removeEventListener('abort', stop)
-    })
+    work.then(settle, fail).finally(leave)
   })

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,7 +7,7 @@ import type { SFTPWrapper, Stats } from 'ssh2'
 import { expect, onTestFinished, test } from 'vitest'
 import { SchedulerError } from '../../src/adapter.js'
 import { sftpSession } from '../../src/transport/sftp-session.js'
-import type { SshConnection } from '../../src/transport/ssh-connection.js'
+import { type SshConnection, until } from '../../src/transport/ssh-connection.js'
 import { sshFiles } from '../../src/transport/ssh-files.js'
 import { PIECE } from '../../src/transport/transfer.js'
 
@@ -81,4 +82,12 @@ test('What is read of a file that grows has no hole: it ends where the file once
     const wrong = bytes.findIndex((byte, at) => byte !== 1 + (Math.floor(at / 1000) % 255))
     expect(wrong).toBe(-1)
   }
+})
+
+test('Who no longer waits for a channel has left nothing behind on the connection', async () => {
+  const [call, connection] = [new AbortController(), new AbortController()]
+  const waiting = until(new Promise(() => {}), call.signal, connection.signal)
+  call.abort(new Error('stopped'))
+  await expect(waiting).rejects.toThrow('stopped')
+  expect(getEventListeners(connection.signal, 'abort')).toEqual([])
 })
