@@ -16,6 +16,8 @@ export const readBody = async (req: IncomingMessage & { readonly body?: unknown 
     req.resume()
     throw tooLarge()
   }
+  // Whoever left while something else was waited for sends nothing more, not even an end.
+  if (req.destroyed && !req.readableEnded) throw broken('The body ended early.')
   const body = req.readableEnded ? req.body : await receive(req)
   if (body === undefined || body === null) return {}
   const parsed = typeof body === 'string' || Buffer.isBuffer(body) ? parse(body, req.headers['content-type']) : body

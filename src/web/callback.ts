@@ -21,11 +21,15 @@ const reported = poked.extend({
 
 const REPORT_ERRORS = ['report_refused', 'already_settled', 'action_not_allowed'] as const
 
+/** What follows Bearer; undefined where it is none. */
+export const bearerToken = (authorization: string | undefined): string | undefined =>
+  /^Bearer +([\w~+/.-]+=*) *$/i.exec(authorization ?? '')?.[1]
+
 /** The token of a report; undefined for a poke. What is neither is refused, so that a report never becomes a poke. */
 const bearer = (context: Context): string | undefined => {
   const authorization = context.request.header('authorization')
   if (authorization === undefined) return undefined
-  const token = /^Bearer +([\w~+/.-]+=*) *$/i.exec(authorization)?.[1]
+  const token = bearerToken(authorization)
   if (token !== undefined) return token
   throw new TelestoError(
     'unknown_authorization',

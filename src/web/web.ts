@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Router } from 'express'
 import type { User } from '../access.js'
 import type { Core } from '../core.js'
 import type { EventFeed } from '../event-feed.js'
-import { callbackRoutes } from './callback.js'
+import { bearerToken, callbackRoutes } from './callback.js'
 import { createIdentity } from './identity.js'
 import { createLive } from './live/live.js'
 import { createMoments } from './live/shared.js'
@@ -13,7 +13,7 @@ import { routes } from './routes.js'
 export interface WebOptions {
   readonly identify: (req: Request) => User | undefined | Promise<User | undefined>
   readonly feed: EventFeed
-  /** Requests in a minute from one address; for reports, from one address about one job. */
+  /** Requests in a minute from one address; for reports, from one address by one attempt. */
   readonly rateLimits: { readonly callback: number; readonly api: number }
 }
 
@@ -31,10 +31,12 @@ export const createWeb = (core: Core, options: WebOptions): Web => {
   const identity = createIdentity(core, options.identify)
   const moments = createMoments(core.clock, options.feed, core.database)
   const live = createLive(core, options.feed, moments)
-  // All jobs of a machine share its address: each that reports, with a token, has a count of its own.
-  const callbackLimit = createRateLimit(options.rateLimits.callback, (req) =>
-    req.get('authorization') === undefined ? 'poke' : `report ${String(req.params.id)}`,
-  )
+  // All jobs of a machine share its address: each attempt that reports has a count of its own. Whoever proves nothing has not: or
+  // guesses would have no limit, and the counts no end.
+  const callbackLimit = createRateLimit(options.rateLimits.callback, (req) => {
+    const token = bearerToken(req.get('authorization'))
+    return (token === undefined ? undefined : core.tokens.attemptOf(token)) ?? 'poke'
+  })
   const apiLimit = createRateLimit(options.rateLimits.api)
   const limits = { callback: callbackLimit.middleware, api: apiLimit.middleware }
   const parts: RouterParts = { core, identity, live, moments, limits }

@@ -85,6 +85,27 @@ describe('a poke', () => {
   })
 })
 
+describe('the limit of reports', () => {
+  it('counts each attempt by itself, and all that proves nothing together', async () => {
+    const portal = await startPortal({ rateLimits: { callback: 3 } })
+    const send = async (id: number, token: string) =>
+      (await portal.ask(`/update-job-status/${id}`, { body: { progress: 0.5 }, headers: report(token) })).status
+    const jobs = [await portal.basic('a'), await portal.basic('b')]
+    for (const job of jobs) {
+      await job.execute()
+      const token = await portal.reportToken(job.id)
+      const statuses = []
+      // Under whatever id it is sent, a token is counted once.
+      for (const id of [job.id, job.id, 4_000_001, job.id]) statuses.push(await send(id, token))
+      expect(statuses).toEqual([200, 200, 403, 429])
+    }
+    const guesses = []
+    for (let id = 1; id <= 4; id += 1) guesses.push(await send(id, `guess-${id}`))
+    expect(guesses).toEqual([403, 403, 403, 429])
+    expect((await portal.ask('/update-job-status/1')).status).toBe(429)
+  })
+})
+
 describe('a signed report', () => {
   const running = async () => {
     const portal = await startPortal()

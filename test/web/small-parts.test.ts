@@ -1,9 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { stripTypeScriptTypes } from 'node:module'
+import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it, onTestFinished } from 'vitest'
+import { readBody } from '../../src/web/body.js'
 import { readIds, writeIds } from '../../src/web/live/ids.js'
 import { bodyOf, message } from '../../src/web/live/sink.js'
 import { ago, duration } from '../../src/web/pages/time.js'
@@ -24,6 +28,21 @@ describe('the query of an address', () => {
     const query = parseQuery('/?__proto__=1&__proto__.x=2&constructor.prototype=3')
     expect(Object.getPrototypeOf(query)).toBe(Object.prototype)
     expect(({} as { x?: string }).x).toBeUndefined()
+  })
+})
+
+describe('the body of a request', () => {
+  it('of a client that went away before anybody read it is refused, and not waited for', async () => {
+    const refused = Promise.withResolvers<unknown>()
+    const server = createServer((req) => {
+      req.on('close', () => setImmediate(() => readBody(req).then(refused.resolve, refused.resolve)))
+      socket.destroy()
+    })
+    onTestFinished(() => void server.close())
+    await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening))
+    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+    socket.write('POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n{')
+    expect(await Promise.race([refused.promise, sleep(5000, 'waits for ever')])).toMatchObject({ code: 'body_invalid' })
   })
 })
 
