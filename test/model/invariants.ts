@@ -130,6 +130,12 @@ export const restless = async (run: Run): Promise<string | undefined> => {
     if (isAlive(one) && !run.wants(one))
       return `doubled: a ${one.state} job of job ${job?.number}, attempt ${one.attempt}, is not wanted and lives`
   }
+  // What is Various-Complete has settled before its results are here.
+  const [collecting] = await run.core.database.all<{ id: number }>(
+    'SELECT job_id AS id FROM telesto_attempts WHERE collect_due_at IS NOT NULL LIMIT 1',
+  )
+  if (collecting)
+    return `stuck: the results of job ${run.jobs.find(({ id }) => id === collecting.id)?.number} are still to be collected`
   const [stray] = await run.core.database.all<{ id: number }>('SELECT job_id AS id FROM telesto_strays LIMIT 1')
   if (stray) return `stuck: a stray of job ${run.jobs.find(({ id }) => id === stray.id)?.number} is still chased`
   return undefined
