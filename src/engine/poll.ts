@@ -71,10 +71,13 @@ const question = async (
     observations.push(...remembered)
     const knownBefore = jobs.filter((job) => job.mentioned === 1 && job.live === 1).length
     if (knownBefore >= 2 && !mentionedNow && !remembered.some((one) => one.report !== 'gap')) {
-      throw new SchedulerError(
+      const error = new SchedulerError(
         'protocol',
-        `The scheduler mentioned none of ${knownBefore} jobs that it knew before, and no history of them.`,
+        `The scheduler mentioned none of ${knownBefore} jobs that it knew before, and no history of them. If it has really lost them, ` +
+          'stop them: they then end as Aborted, once three such answers have not mentioned them.',
       )
+      // Nothing is given up for it but what somebody wants gone.
+      return { observations: remembered.filter(({ job }) => job.orderName === 'cancel'), askedAt, error }
     }
     return { observations, askedAt }
   } catch (error) {

@@ -201,6 +201,32 @@ test('A poll that mentions none of two jobs that it mentioned before is an outag
   expect(await p.read(jobs[1] as never)).toMatchObject({ status: 'Error', cause: 'lost' })
 })
 
+test('In such an outage, gaps count of jobs that a person stopped: what has really vanished can be ended, and no other is', async () => {
+  const p = await portal({ limits: { pollSeconds: 5 } })
+  const [left, vanished, other] = [await p.accepted(), await p.accepted(), await p.accepted()]
+  await p.pass(10_000)
+  p.system.all(undefined)
+  await p.pass(10 * MINUTE, 10_000)
+  expect((await p.record()).health_message).toMatch(/stop them: .* end as Aborted/)
+  // Stopped, but the scheduler was not told yet: it may still run, unseen.
+  p.system.script.cancel = () => Promise.reject(new Error('down'))
+  await vanished.stop()
+  await p.pass(HOUR, 30_000)
+  expect(await p.status(vanished)).toBe('Submitted')
+  delete p.system.script.cancel
+  await p.pass(2 * HOUR, 30_000)
+  expect(await p.read(vanished)).toMatchObject({
+    status: 'Aborted',
+    reason: 'The job was asked to stop, and the scheduler no longer knows it.',
+  })
+  expect(await Promise.all([left, other].map(p.status))).toEqual(['Submitted', 'Submitted'])
+  expect((await p.record()).health).toBe('degraded')
+  await left.stop()
+  await other.stop()
+  await p.pass(2 * HOUR, 30_000)
+  expect(await Promise.all([left, other].map(p.status))).toEqual(['Aborted', 'Aborted'])
+})
+
 test('Two new jobs that no answer has mentioned yet are no outage', async () => {
   const p = await portal({ limits: { pollSeconds: 5 } })
   p.system.script.status = async () => new Map()
