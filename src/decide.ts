@@ -2,7 +2,7 @@ import type { JobReport, JobState } from './adapter.js'
 import { isSettled, type StatusClass, type StatusCode } from './status.js'
 
 /** Why a job is in Error, or was aborted: an adapter's word, or one of the core's own. */
-export type Cause = NonNullable<JobReport['cause']> | 'lost' | 'results'
+export type Cause = NonNullable<JobReport['cause']> | 'lost' | 'results' | 'abandoned'
 
 /** A job without news before it is given up: this many answered polls that do not mention it ... */
 export const LOST_AFTER_POLLS = 3

@@ -210,7 +210,7 @@ export class JobPicture {
   get isSettled(): boolean {
     return isSettled(this.row)
   }
-  /** Why it is in Error or was Aborted: "walltime", "memory", "node", "preempted", "dependency", "submit", "lost", "results". */
+  /** Why it is in Error or was Aborted: "walltime", "memory", "node", "preempted", "dependency", "submit", "lost", "results", "abandoned". */
   get cause(): string | null {
     return this.row.cause
   }

@@ -126,10 +126,10 @@ export class Telesto<A extends readonly Adapter[] = readonly Adapter[]> {
   }
   /**
    * Removes a record. Settings that had it stay, unassigned; its jobs keep their history and never run on another. Throws
-   * `scheduler_not_found`, `scheduler_has_active_jobs`.
+   * `scheduler_not_found`, `scheduler_has_active_jobs`: with `abandon` those are given up, for a host that is gone for ever.
    */
-  async removeScheduler(name: string): Promise<void> {
-    await change.removeScheduler(this.#core, name)
+  async removeScheduler(name: string, options: change.RemoveScheduler = {}): Promise<void> {
+    await change.removeScheduler(this.#core, name, options)
   }
   /**
    * Asks a scheduler whether it is well, within ten seconds, and stores its health. That it is not well is a result. Throws

@@ -203,22 +203,27 @@ const test: Command = {
 }
 
 const remove: Command = {
-  usage: `schedulers remove <name> [--force] ${PLACE_USAGE}`,
+  usage: `schedulers remove <name> [--abandon] [--force] ${PLACE_USAGE}`,
   summary:
-    'Removes a scheduler record that has no active jobs, after asking (not with --force). Settings of apps that had it stay, unassigned.',
+    'Removes a scheduler record that has no active jobs, after asking (not with --force). Settings of apps that had it stay, unassigned. With --abandon, for a host that is gone for ever, its active jobs are given up: they end in Error, though they may still run there.',
   async run(args) {
     const [name, rest] = named(args)
-    const options = { ...PLACE, force: { type: 'boolean', short: 'f', default: false } } as const
+    const options = {
+      ...PLACE,
+      abandon: { type: 'boolean', default: false },
+      force: { type: 'boolean', short: 'f', default: false },
+    } as const
     const { values } = parseArgs({ args: [...rest], options })
     const { by, inOffice } = await office()
     return await inOffice(values, async (here) => {
       const { demandRow } = await records()
       await demandRow(here.database, name)
-      if (!values.force && !(await confirmed(`Remove the scheduler ${name}? [y/n]: `)))
-        throw failing(1, 'Aborted. The scheduler was not removed.')
+      const { abandon, force } = values
+      const question = `Remove the scheduler ${name}${abandon ? ', and give up its active jobs, which may still run there' : ''}? [y/n]: `
+      if (!force && !(await confirmed(question))) throw failing(1, 'Aborted. The scheduler was not removed.')
       const { removeScheduler } = await change()
-      await removeScheduler(here, name, by())
-      return `The scheduler ${name} was removed.`
+      const abandoned = await removeScheduler(here, name, { abandon }, by())
+      return `The scheduler ${name} was removed.${abandoned ? ` Jobs given up: ${abandoned.jobs}.` : ''}`
     })
   },
 }

@@ -114,6 +114,7 @@ const storeStray = async (
   const stored = await tx.run(
     `INSERT INTO telesto_strays (token, native_id, job_id, job_type, scheduler_id, workdir, due_at)
      SELECT $1, $2, $3, $4, $5, $6, $7 WHERE NOT EXISTS (SELECT 1 FROM telesto_attempts WHERE token = $1 AND native_id = $2)
+       AND EXISTS (SELECT 1 FROM telesto_schedulers WHERE id = $5)
      ON CONFLICT DO NOTHING`,
     [job.token, nativeId, job.id, job.jobType, record.id, job.workdir, now],
   )

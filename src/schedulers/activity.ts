@@ -10,12 +10,17 @@ const ACTIVE = [
   'collect_due_at IS NOT NULL',
 ].map((what) => `SELECT id FROM telesto_attempts WHERE scheduler_id = $1 AND ${what}`)
 
+/** The attempts that need this record. */
+export const activeAttempts = async (tx: Transaction, row: Pick<SchedulerRow, 'id'>): Promise<readonly number[]> =>
+  (await tx.all<{ id: number }>(`${ACTIVE.join(' UNION ')} ORDER BY id`, [row.id])).map(({ id }) => id)
+
 /** Throws `scheduler_has_active_jobs` where jobs, or what became of them, still need this record. */
 export const refuseActive = async (
   tx: Transaction,
   row: Pick<SchedulerRow, 'id' | 'name'>,
   field: string,
   so: string,
+  otherwise = '',
 ): Promise<void> => {
   const [count] = await tx.all<{ jobs: number; strays: number }>(
     `SELECT (SELECT COUNT(*) FROM (${ACTIVE.join(' UNION ')}) active) AS jobs,
@@ -28,5 +33,7 @@ export const refuseActive = async (
     jobs > 0
       ? `${jobs} active ${jobs === 1 ? 'job' : 'jobs'}. Stop or delete them, or wait for their end`
       : `${strays} that ${strays === 1 ? 'is' : 'are'} still being cancelled. Wait for their end`
-  throw new TelestoError('scheduler_has_active_jobs', `${so}: the scheduler ${row.name} has ${what}.`, { field })
+  throw new TelestoError('scheduler_has_active_jobs', `${so}: the scheduler ${row.name} has ${what}.${otherwise}`, {
+    field,
+  })
 }

@@ -5,6 +5,7 @@ import { check } from '../options.js'
 import { insertRecordAudit } from '../store/audit.js'
 import type { Transaction } from '../store/database.js'
 import { readScheduler, readSchedulerByName, readSchedulerOfMachine, type SchedulerRow } from '../store/schedulers.js'
+import { type Abandoned, abandon } from './abandon.js'
 import { refuseActive } from './activity.js'
 import { type CheckedConfig, checkConfig, movedField } from './config.js'
 import { checkLimits, limitColumns, type SchedulerLimits } from './limits.js'
@@ -197,20 +198,39 @@ const changedConfig = async (
   }
 }
 
+export interface RemoveScheduler {
+  /**
+   * Gives up the active jobs of a scheduler that is gone for ever: each is in Error, cause "abandoned", though it may still run there,
+   * unseen. Nothing is asked of the scheduler. @defaultValue false
+   */
+  readonly abandon?: boolean
+}
+
+const GONE = ' If it is gone for ever, remove it with { abandon: true } (telesto schedulers remove --abandon).'
+
 /**
  * Removes a record. Settings of apps that had it stay, unassigned; its jobs keep their history, and those that were made for this
- * very record never run on another. Throws `scheduler_not_found`, `scheduler_has_active_jobs`.
+ * very record never run on another. Answers what was abandoned, where that was asked for. Throws `scheduler_not_found`,
+ * `scheduler_has_active_jobs`.
  */
-export const removeScheduler = async (office: Office, name: string, by?: By): Promise<void> => {
-  const id = await office.database.write(async (tx) => {
+export const removeScheduler = async (
+  office: Office,
+  name: string,
+  { abandon: given = false }: RemoveScheduler,
+  by?: By,
+): Promise<Abandoned | undefined> => {
+  const { id, abandoned } = await office.database.write(async (tx) => {
     const row = await demandRow(tx, name)
-    await refuseActive(tx, row, 'name', 'It cannot be removed now')
+    if (!given) await refuseActive(tx, row, 'name', 'It cannot be removed now', GONE)
+    const abandoned = given ? await abandon(tx, row, await tx.now(), by) : undefined
     await tx.run('DELETE FROM telesto_schedulers WHERE id = $1', [row.id])
-    await audit(tx, by, 'removeScheduler', { schedulerId: row.id, data: { name, adapter: row.adapter } })
-    return row.id
+    const data = { name, adapter: row.adapter, ...(abandoned ? { abandoned } : {}) }
+    await audit(tx, by, 'removeScheduler', { schedulerId: row.id, data })
+    return { id: row.id, abandoned }
   })
   office.connections.drop(id)
   office.committed()
+  return abandoned
 }
 
 /** Makes the record of each adapter that runs jobs on this very machine, where there is none. */

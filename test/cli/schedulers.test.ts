@@ -166,8 +166,8 @@ test('Removing asks y or n until it is answered, and --force does not ask', asyn
   expect(await done(['schedulers', 'list'])).toBe('There are no schedulers.')
 })
 
-test('A record with active jobs is not removed, forced or not', async () => {
-  const { telesto, done, portal } = await installed()
+test('A record with active jobs is not removed, forced or not; with --abandon they are given up, after asking', async () => {
+  const { telesto, done, portal, rows } = await installed()
   await done([...VAULT, 'pool'])
   const app = (await portal()).app('flood')
   const id = Number(JSON.parse(await done(['schedulers', 'list', '--json', '--type', 'vault']))[0].id)
@@ -180,8 +180,18 @@ test('A record with active jobs is not removed, forced or not', async () => {
   await job.execute()
   expect(await telesto(['schedulers', 'remove', 'pool', '-f'])).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('It cannot be removed now: the scheduler pool has 1 active job.'),
+    stderr: expect.stringMatching(/It cannot be removed now: the scheduler pool has 1 active job\..* --abandon/),
   })
+  const no = await telesto(['schedulers', 'remove', 'pool', '--abandon'], { input: 'n\n' })
+  expect(no.stderr).toContain('and give up its active jobs, which may still run there? [y/n]')
+  expect((await app.getJob(job.id))?.status).toBe('Pending')
+  expect(await done(['schedulers', 'remove', 'pool', '--abandon', '--force'])).toBe(
+    'The scheduler pool was removed. Jobs given up: 1.',
+  )
+  expect(await app.getJob(job.id)).toMatchObject({ status: 'Error', cause: 'abandoned' })
+  expect(rows(`SELECT address FROM telesto_audit WHERE action = 'removeScheduler'`)).toEqual([
+    { address: 'command line' },
+  ])
 })
 
 test('link assigns a record to a setting that an app has declared', async () => {

@@ -242,7 +242,7 @@ const remove = defineRoute({
     return await orTell(
       context,
       async () => {
-        await removeScheduler(core, name, viewer.admin)
+        await removeScheduler(core, name, {}, viewer.admin)
         return { location: links.schedulers }
       },
       async ({ message }) => await showRecord(context, id, { alert: message }),
