@@ -6,10 +6,10 @@ import { isInside } from '../directories.js'
 import { toJson } from '../options.js'
 import type { Transaction } from '../store/database.js'
 import { readJob, type WholeJob } from '../store/jobs.js'
-import { readScheduler } from '../store/schedulers.js'
+import { readScheduler, type SchedulerRow } from '../store/schedulers.js'
 import { change, changeAttempt } from '../store/transition.js'
 import { MAX_RESULT_BYTES } from '../task.js'
-import { ask, isSchedulerError, storableText } from './ask.js'
+import { ask, connect, isSchedulerError, storableText } from './ask.js'
 import { backoff } from './backoff.js'
 import { type Lease, leaseCollect } from './lease.js'
 import { refOf, type Tracked, trackedAttempt } from './tracked.js'
@@ -20,6 +20,11 @@ export const COLLECT_TRIES = 10
 const FIRST_PAUSE_MS = 7_000
 /** A job whose function nobody here has registered is looked at again after this time. */
 const UNREGISTERED_PAUSE_MS = 30_000
+/** While its scheduler cannot be asked, collecting is no failed try: it is looked at again after this time. */
+const OUTAGE_PAUSE_MS = 15 * 60_000
+/** Fetching that did not end in time is given twice as long with each try, up to so many times the first. */
+const LONGEST_FETCH = 64
+const PING_MS = 10_000
 
 /** What a function that processes results is given beside the job. */
 export interface ResultsContext {
@@ -71,8 +76,9 @@ const collectJob = async (core: Core, run: RunProcessResults, job: Tracked, leas
     const collectError = `No process has registered the function ${JSON.stringify(name)} of the app ${job.app}; the results wait for it.`
     return await postpone(core, job, { collectError }, UNREGISTERED_PAUSE_MS)
   }
+  const tries = await triesOf(core, job)
   try {
-    const result = await bringHome(core, whole, job, lease)
+    const result = await bringHome(core, whole, job, lease, tries)
     const context = { directory: job.directory, idempotencyKey: job.token, result, signal: lease.signal }
     const processed = name === null ? undefined : await run(name, whole, context)
     if (lease.signal.aborted) return
@@ -80,8 +86,15 @@ const collectJob = async (core: Core, run: RunProcessResults, job: Tracked, leas
     await complete(core, job, kept, async (tx) => await processed?.commit(tx))
   } catch (error) {
     if (lease.signal.aborted) return
+    const message = error instanceof Error ? error.message : String(error)
+    const away = isSchedulerError(error) && (await isAway(core, whole, lease))
+    if (lease.signal.aborted) return
+    if (away) {
+      const collectError = `The results cannot be collected yet: ${message.replace(/\.$/, '')}. This is tried again until its scheduler answers.`
+      return await postpone(core, job, { collectError: storableText(collectError.slice(0, 8192)) }, OUTAGE_PAUSE_MS)
+    }
     const final = isSchedulerError(error) && error.code === 'rejected'
-    await failedOnce(core, job, error instanceof Error ? error.message : String(error), final)
+    await failedOnce(core, job, tries + 1, message, final)
   }
 }
 
@@ -100,13 +113,33 @@ const storable = (result: unknown): string | null => {
   throw new SchedulerError('rejected', message)
 }
 
+const recordOf = async (core: Core, { row }: WholeJob): Promise<SchedulerRow | undefined> =>
+  row.attemptSchedulerId === null ? undefined : await readScheduler(core.database, row.attemptSchedulerId)
+
+/** Its scheduler does not answer at all: what failed says nothing of the results. */
+const isAway = async (core: Core, whole: WholeJob, lease: Lease): Promise<boolean> => {
+  const record = await recordOf(core, whole)
+  if (!record) return false
+  try {
+    const scheduler = connect(core.connections, record)
+    const ping = scheduler.ping?.bind(scheduler)
+    if (ping) await ask(core.clock, async (signal) => await ping(signal), { deadlineMs: PING_MS, signal: lease.signal })
+    return false
+  } catch {
+    if (lease.signal.aborted) return false
+    core.connections.drop(record.id)
+    return true
+  }
+}
+
 /** Fetches the files, and answers the value that the job computed. */
-const bringHome = async (core: Core, whole: WholeJob, job: Tracked, lease: Lease): Promise<unknown> => {
-  if (whole.row.attemptSchedulerId === null || job.nativeId === null) return
-  const record = await readScheduler(core.database, whole.row.attemptSchedulerId)
+const bringHome = async (core: Core, whole: WholeJob, job: Tracked, lease: Lease, tries: number): Promise<unknown> => {
+  const record = job.nativeId === null ? undefined : await recordOf(core, whole)
   if (!record) return
-  const scheduler: Scheduler = core.connections.of(record)
-  const limits = { deadlineMs: (core.leaseMs * 2) / 3, signal: lease.signal }
+  const scheduler: Scheduler = connect(core.connections, record)
+  // The lease is renewed meanwhile.
+  const longer = Math.min(2 ** tries, LONGEST_FETCH)
+  const limits = { deadlineMs: ((core.leaseMs * 2) / 3) * longer, signal: lease.signal }
   const fetch = scheduler.fetch?.bind(scheduler)
   if (fetch) {
     await mkdir(job.directory, { recursive: true })
@@ -139,13 +172,17 @@ const complete = async (
   core.committed()
 }
 
-/** `final`: trying again would not help. */
-const failedOnce = async (core: Core, job: Tracked, message: string, final: boolean): Promise<void> => {
+/** How often it has failed so far. */
+const triesOf = async (core: Core, job: Tracked): Promise<number> => {
   const [row] = await core.database.all<{ tries: number }>(
     'SELECT collect_tries AS tries FROM telesto_attempts WHERE id = $1',
     [job.attemptId],
   )
-  const tries = (row?.tries ?? 0) + 1
+  return row?.tries ?? 0
+}
+
+/** For the `tries`th time. `final`: trying again would not help. */
+const failedOnce = async (core: Core, job: Tracked, tries: number, message: string, final: boolean): Promise<void> => {
   const error = storableText(`The results could not be collected: ${message}`.slice(0, 8192))
   core.log.warn({ job: job.id, tries, error }, 'collecting results failed')
   if (tries < COLLECT_TRIES && !final) {

@@ -9,6 +9,7 @@ import { freshDirectory, type Portal, type PortalOptions, portal } from './porta
 import { held, scriptedSystem } from './scripted-adapter.js'
 
 const MINUTE = 60_000
+const HOUR = 60 * MINUTE
 
 /** A job that has just succeeded, and whose results the function `read` processes. */
 const succeeded = async (read: ProcessResults, options: PortalOptions = {}): Promise<{ p: Portal; job: Job }> => {
@@ -121,10 +122,49 @@ test('A fetch that fails, hangs or writes outside the directory is a failed try'
   await p.pass(2000)
   expect(errors).toEqual([
     'The results could not be collected: NFS lags',
-    'The results could not be collected: No answer within 60 s.',
+    'The results could not be collected: No answer within 120 s.',
     "The results could not be collected: The adapter wrote outside the job's directory: ../../../etc/passwd",
     "The results could not be collected: The adapter wrote outside the job's directory: no list of paths",
   ])
+  expect(await p.status(job)).toBe('Complete')
+})
+
+test('An outage is no failed try: while its scheduler cannot be asked, a job keeps its results for as long as it takes', async () => {
+  const { p, job } = await succeeded(() => {}, { script: { has: ['recover', 'fetch', 'ping'] } })
+  const away = () => Promise.reject(new SchedulerError('unavailable', 'no route to host'))
+  Object.assign(p.system.script, { fetch: away, ping: away })
+  await p.pass(30 * HOUR, 60_000)
+  expect(await p.read(job)).toMatchObject({
+    status: 'Results-Ready',
+    waitingFor:
+      'The results cannot be collected yet: no route to host. This is tried again until its scheduler answers.',
+  })
+  const tries = p.system.count('fetch')
+  expect(tries).toBeGreaterThan(100)
+  expect(tries).toBeLessThan(130)
+  p.system.script.ping = async () => ({})
+  p.system.script.fetch = async () => {
+    throw new SchedulerError('unavailable', 'out.json cannot be read')
+  }
+  await p.pass(16 * MINUTE, 5000)
+  expect((await p.read(job)).waitingFor).toBe('The results could not be collected: out.json cannot be read')
+  delete p.system.script.fetch
+  await p.pass(2 * MINUTE, 5000)
+  expect(await p.status(job)).toBe('Complete')
+})
+
+test('Large results take their time: what did not end in time is given twice as long the next time', async () => {
+  const { p, job } = await succeeded(() => {}, { script: { has: ['recover', 'fetch'] } })
+  const cut: number[] = []
+  p.system.script.fetch = async (_job, _into, signal) => {
+    const begun = p.clock.monotonic()
+    await p.clock.sleep(4 * MINUTE, signal)
+    if (signal.aborted) cut.push(Math.round((p.clock.monotonic() - begun) / 1000))
+    signal.throwIfAborted()
+    return []
+  }
+  await p.pass(15 * MINUTE, 1000)
+  expect(cut).toEqual([60, 120])
   expect(await p.status(job)).toBe('Complete')
 })
 

@@ -211,10 +211,10 @@ test('In such an outage, gaps count of jobs that a person stopped: what has real
   // Stopped, but the scheduler was not told yet: it may still run, unseen.
   p.system.script.cancel = () => Promise.reject(new Error('down'))
   await vanished.stop()
-  await p.pass(HOUR, 30_000)
+  await p.pass(HOUR, 60_000)
   expect(await p.status(vanished)).toBe('Submitted')
   delete p.system.script.cancel
-  await p.pass(2 * HOUR, 30_000)
+  await p.pass(2 * HOUR, 60_000)
   expect(await p.read(vanished)).toMatchObject({
     status: 'Aborted',
     reason: 'The job was asked to stop, and the scheduler no longer knows it.',
@@ -223,7 +223,7 @@ test('In such an outage, gaps count of jobs that a person stopped: what has real
   expect((await p.record()).health).toBe('degraded')
   await left.stop()
   await other.stop()
-  await p.pass(2 * HOUR, 30_000)
+  await p.pass(2 * HOUR, 60_000)
   expect(await Promise.all([left, other].map(p.status))).toEqual(['Aborted', 'Aborted'])
 })
 
