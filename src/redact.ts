@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import type { Logger, Scheduler } from './adapter.js'
 
 /** Shorter texts are words that stand in every message by themselves. */
@@ -23,8 +24,14 @@ const forms = (secret: string): string[] => [
   secret,
   JSON.stringify(secret).slice(1, -1),
   encodeURIComponent(secret.toWellFormed()),
-  Buffer.from(secret).toString('base64'),
+  ...[0, 1, 2].map((offset) => inBase64(secret, offset)),
 ]
+/** As it stands in base64 behind other bytes, "user:" it may be: without the letters that are not its alone. */
+const inBase64 = (secret: string, offset: number): string => {
+  const bytes = Buffer.concat([Buffer.alloc(offset), Buffer.from(secret)])
+  const first = offset === 0 ? 0 : offset + 1
+  return bytes.toString('base64').slice(first, Math.floor((bytes.length * 8) / 6))
+}
 
 /** The same logger, to which nothing of the secrets comes. */
 export const redactedLog = (log: Logger, redact: Redact): Logger => {
@@ -63,8 +70,11 @@ const cleaned = (value: unknown, redact: Redact, depth = 0): unknown => {
   if (Array.isArray(value)) return value.map((one) => cleaned(one, redact, depth + 1))
   if (typeof value !== 'object' || value === null) return value
   if (value instanceof Uint8Array) return cleaned(Buffer.from(value).toString(), redact)
-  if (Object.getPrototypeOf(value) !== Object.prototype) return value
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, cleaned(one, redact, depth + 1)]))
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype === Object.prototype || prototype === null)
+    return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, cleaned(one, redact, depth + 1)]))
+  // How a logger would look into a map, an address or a socket is not known: only words are left of it.
+  return redact(inspect(value))
 }
 
 /** In place, so that an error stays of its class. */
@@ -75,9 +85,10 @@ const hide = (error: Error, redact: Redact, depth = 0): Error => {
       Object.defineProperty(error, part, { value: redact(text), configurable: true, writable: true })
     }
   }
-  if (error.cause !== undefined && error.cause !== error) {
-    const value = cleaned(error.cause, redact, depth + 1)
-    Object.defineProperty(error, 'cause', { value, configurable: true, writable: true })
+  // The arguments of a command that could not be run, the errors of an AggregateError: loggers show them too.
+  for (const [name, own] of Object.entries(Object.getOwnPropertyDescriptors(error))) {
+    if (name === 'message' || name === 'stack' || own.value === undefined || own.value === error) continue
+    Object.defineProperty(error, name, { ...own, value: cleaned(own.value, redact, depth + 1) })
   }
   return error
 }
