@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { Client } from 'ssh2'
 import { type Logger, SchedulerError } from '../adapter.js'
 import { type Login, logIn, placeOf } from './ssh-login.js'
@@ -47,6 +48,7 @@ export interface Opened<C> {
 
 interface Link {
   readonly client: Client
+  readonly socket: Socket
   readonly lost: AbortController
   readonly waiting: (() => void)[]
   /** The last channel that was asked for. */
@@ -83,13 +85,13 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
         signal: closing.signal,
       })
       if (closing.signal.aborted) {
-        login.client.destroy()
+        login.socket.destroy()
         throw closedError()
       }
       known = login.known
       last = { at: performance.now(), reason: new SchedulerError('unavailable', `${place}: the connection was lost.`) }
       options.log?.info({ host: target.host, port: target.port }, 'SSH connection opened')
-      return keep(login.client)
+      return keep(login)
     } catch (error) {
       const reason =
         error instanceof SchedulerError
@@ -100,9 +102,10 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
     }
   }
 
-  const keep = (client: Client): Link => {
+  const keep = ({ client, socket }: Login): Link => {
     const own: Link = {
       client,
+      socket,
       lost: new AbortController(),
       waiting: [],
       asked: Promise.resolve(),
@@ -122,10 +125,10 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
     client.on('error', (error: Error & { level?: string }) => {
       words =
         error.level === 'client-timeout' ? `it answered nothing for ${keepAliveSeconds} s` : wordsOfHost(error.message)
-      client.destroy()
+      socket.destroy()
       lose()
     })
-    client.on('end', () => client.destroy())
+    client.on('end', () => socket.destroy())
     client.on('close', lose)
     link = own
     return own
@@ -134,7 +137,7 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
   const leave = (own: Link, words: string) => {
     if (link === own) link = undefined
     own.lost.abort(new SchedulerError('unavailable', words))
-    void hangUp(own.client)
+    void hangUp(own)
   }
   const closeIdle = () => {
     if (!link) return
@@ -252,17 +255,17 @@ export const createSshConnection = (target: SshTarget, options: SshOptions): Ssh
       link = undefined
       if (!own) return
       own.lost.abort(closedError())
-      await hangUp(own.client)
+      await hangUp(own)
     },
   }
 }
 
 /** Says goodbye, and does not wait long for an answer. */
-const hangUp = async (client: Client): Promise<void> => {
+const hangUp = async ({ client, socket }: Link): Promise<void> => {
   const closed = new Promise<void>((settle) => client.once('close', () => settle()))
   client.end()
   await Promise.race([closed, pause(1000)])
-  client.destroy()
+  socket.destroy()
 }
 
 const pause = (ms: number): Promise<void> => new Promise((settle) => setTimeout(settle, ms))

@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { userInfo } from 'node:os'
 import type { AnyAuthMethod, AuthenticationType, Client } from 'ssh2'
 import { SchedulerError } from '../adapter.js'
@@ -24,6 +25,8 @@ interface Known {
 }
 export interface Login {
   readonly client: Client
+  /** What the client speaks through: it goes at once when it is destroyed, whatever the host does. */
+  readonly socket: Socket
   readonly known: Known
 }
 
@@ -48,7 +51,8 @@ export const logIn = async (target: SshTarget, options: LoginOptions): Promise<L
     const connectMs = Math.max(1, deadline - performance.now())
     const attempt = await connect(ssh2, target, credentials, kinds, { ...options, connectMs })
     if ('client' in attempt) {
-      return { client: attempt.client, known: { kind: kindOf(attempt.key), privateKey: credentials.privateKey } }
+      const { client, socket } = attempt
+      return { client, socket, known: { kind: kindOf(attempt.key), privateKey: credentials.privateKey } }
     }
     if ('noSuchKey' in attempt && shown) break
     if ('noSuchKey' in attempt) throw attempt.noSuchKey
@@ -148,7 +152,7 @@ const answering = (password: string) => {
 }
 
 type Attempt =
-  | { readonly client: Client; readonly key: HostKey }
+  | { readonly client: Client; readonly socket: Socket; readonly key: HostKey }
   | { readonly otherKey: HostKey }
   /** The host has no key of the kinds that it was asked for. */
   | { readonly noSuchKey: SchedulerError }
@@ -163,6 +167,8 @@ const connect = (
   new Promise((settle, fail) => {
     const place = placeOf(target)
     const client = new Client()
+    // Our own: ssh2 would not destroy one whose end it has said, and a host that hangs never answers that.
+    const socket = new Socket().setMaxListeners(0)
     let key: HostKey | undefined
     let verified = false
     let accepted: readonly string[] | undefined
@@ -171,9 +177,12 @@ const connect = (
     const notes: string[] = []
 
     const done = () => signal.removeEventListener('abort', onAbort)
-    const refuse = (error: SchedulerError) => {
+    const leave = () => {
       done()
-      client.destroy()
+      socket.destroy()
+    }
+    const refuse = (error: SchedulerError) => {
+      leave()
       fail(error)
     }
     const onAbort = () => refuse(new SchedulerError('unavailable', `${place}: connecting was given up.`))
@@ -210,10 +219,10 @@ const connect = (
         return
       }
       if (key && !verified) {
-        done()
+        leave()
         settle({ otherKey: key })
       } else if (/no matching host key/i.test(error.message)) {
-        done()
+        leave()
         settle({ noSuchKey: inWords(error) })
       } else refuse(inWords(error))
     })
@@ -229,12 +238,11 @@ const connect = (
       done()
       client.removeAllListeners()
       client.on('error', () => {}) // until its keeper listens
-      settle({ client, key: key as HostKey })
+      settle({ client, socket, key: key as HostKey })
     })
     try {
       client.connect({
-        host: target.host,
-        port: target.port,
+        sock: socket.connect({ host: target.host, port: target.port }),
         username,
         readyTimeout: connectMs,
         // Two may stay unanswered; the third moment without an answer is the end.

@@ -332,3 +332,17 @@ test('an account that may not write there', async () => {
     expect(error.message).toContain('Permission denied')
   expect((await refusal(ssh.write(path.join(dir, 'no/such/f'), 'x'))).message).toContain('No such file')
 })
+
+test('what is closed while its host hangs is closed: no socket keeps the process from ending', async () => {
+  const sockets = () => process.getActiveResourcesInfo().filter((one) => one === 'TCPSocketWrap').length
+  const own = await sshd()
+  const before = sockets()
+  const [ssh, other] = [connect(own.target), connect({ ...own.target, hostKey: `SHA256:${'A'.repeat(43)}` })]
+  expect((await ssh.exec(['true'])).code).toBe(0)
+  expect((await refusal(other.exec(['true']))).message).toContain('IS ANOTHER HOST')
+  expect(sockets()).toBeGreaterThan(before)
+  own.freeze()
+  const { ms } = await timed(ssh.close())
+  expect(ms).toBeLessThan(10_000)
+  await expect.poll(sockets, { timeout: 10_000 }).toBe(before)
+})
