@@ -163,12 +163,18 @@ describe('the pages of schedulers', () => {
     expect(await portal.telesto.getScheduler('host')).toBe(null)
   })
 
-  it('say that a record with active jobs stays where it is', async () => {
+  it('say that a record with active jobs stays where it is, unless they are given up', async () => {
     const portal = await withAdmin()
     const job = await portal.nile.createJob({ name: 'run', user: 'ada', jobType: 'TOY' })
     await job.execute()
     const toy = (await portal.telesto.getScheduler('toy'))?.id
     const { status, html } = await portal.send(`/schedulers/${toy}/remove`)
     expect([status, html]).toEqual([409, expect.stringContaining('has 1 active job.')])
+    expect(html).toContain('name="abandon"')
+    expect((await portal.send(`/schedulers/${toy}/remove`, { abandon: 'true' })).status).toBe(303)
+    expect(await portal.nile.getJob(job.id)).toMatchObject({ status: 'Error', cause: 'abandoned' })
+    expect(await portal.sql(`SELECT user_id FROM telesto_audit WHERE action = 'removeScheduler'`)).toEqual([
+      { user_id: 'grace' },
+    ])
   })
 })

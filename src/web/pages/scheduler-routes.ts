@@ -231,18 +231,18 @@ const remove = defineRoute({
   method: 'post',
   path: '/schedulers/:id/remove',
   kind: 'page',
-  summary: 'Removes a scheduler record that has no active jobs',
+  summary: 'Removes a scheduler record that has no active jobs, or with abandon gives them up',
   who: 'admin',
   params,
   query: anyQuery,
   body: form,
-  handler: async (context, { params: { id } }) => {
+  handler: async (context, { params: { id }, body: { abandon } }) => {
     const { core, links, viewer } = context
     const { name } = await seenRecord(context, id)
     return await orTell(
       context,
       async () => {
-        await removeScheduler(core, name, {}, viewer.admin)
+        await removeScheduler(core, name, { abandon: abandon === 'true' }, viewer.admin)
         return { location: links.schedulers }
       },
       async ({ message }) => await showRecord(context, id, { alert: message }),

@@ -246,6 +246,12 @@ export const schedulerPage = (data: SchedulerPage): string => {
           <summary>Remove this scheduler</summary>
           <p>Settings of apps that have it stay, unassigned. Its jobs keep their history.</p>
           <form method="post" action={links.scheduler(record.id, 'remove')}>
+            <p>
+              <label>
+                <input type="checkbox" name="abandon" value="true" /> It is gone for ever: give up its active jobs, too.
+                They end in Error, though they may still run there.
+              </label>
+            </p>
             <button type="submit" class="delete">
               {`Remove ${record.name}`}
             </button>
