@@ -89,11 +89,9 @@ export const workCases: readonly Case[] = [
     needs: [],
     run: async ({ connect, request, submit, until, harness }) => {
       const scheduler = connect()
-      for (const name of [...NASTY, NASTY.join(''), 'x'.repeat(1000)]) {
-        const [ref] = await submit(scheduler, request(harness.specs.succeeds, name))
-        assert.ok(ref)
-        await until(scheduler, ref, 'succeeded')
-      }
+      const names = [...NASTY, NASTY.join(''), 'x'.repeat(1000)]
+      const refs = await submit(scheduler, ...names.map((name) => request(harness.specs.succeeds, name)))
+      for (const ref of refs) await until(scheduler, ref, 'succeeded')
     },
   },
   {
@@ -101,8 +99,9 @@ export const workCases: readonly Case[] = [
     needs: ['nameOf'],
     run: async ({ connect, request, submit, harness }) => {
       const scheduler = connect()
-      for (const name of NASTY) {
-        const [ref] = await submit(scheduler, request(harness.specs.succeeds, name))
+      const refs = await submit(scheduler, ...NASTY.map((name) => request(harness.specs.succeeds, name)))
+      for (const [index, name] of NASTY.entries()) {
+        const ref = refs[index]
         assert.ok(ref)
         const shown = await harness.nameOf?.(ref)
         assert.ok(shown === undefined || shown === name, `${JSON.stringify(name)} became ${JSON.stringify(shown)}`)
