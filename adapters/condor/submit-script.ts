@@ -66,7 +66,7 @@ look() {
   set -- -af TelestoToken ClusterId ProcId -constraint "TelestoBatch == \\"$id\\""
   seen=$(condor_q "$@") || return
   printf '%s\\n' "$seen"
-  [ "$(printf '%s\\n' "$seen" | wc -l)" -ge "$wanted" ] || condor_history "$@" -scanlimit 5000 || :
+  [ "$(printf '%s\\n' "$seen" | grep -c .)" -ge "$wanted" ] || condor_history "$@" -scanlimit 5000 || :
 }
 stop=
 # What a failed condor_submit has submitted all the same is not submitted again. Succeeds where the rest may be tried.

@@ -389,6 +389,14 @@ describe.each(Object.entries(places))('%s', (_, transport) => {
     expect((await recover)?.get(job.token)).toMatch(/^\d+\.0-2$/)
   })
 
+  test('a job that has left the queue before anybody looks is found in the history', async () => {
+    const late = shims({
+      condor_q: 'until [ -n "$(condor_history "$@")" ]; do sleep 0.2; done; exec condor_q "$@"',
+    })
+    const job = request({ executable: '/bin/true' })
+    expect((await connect(withFolder(late)).submit([job], signal())).get(job.token)).toMatch(/^\d+\.0$/)
+  })
+
   test('the directory of a job goes with its last attempt, and nothing that is not empty', async () => {
     const above = join(folder, randomUUID())
     const [job, next] = [request(SLEEPS), request(SLEEPS)].map((one, index) => ({

@@ -16,7 +16,7 @@ const records = { here: {}, 'over SSH': { ...login, directory: far.slice(home.le
 const PATIENCE = { timeoutMs: 60_000 }
 const MINUTE = { timeout: 60_000, interval: 200 }
 
-describe.concurrent.each(Object.entries(records))('%s', (_name, config) => {
+describe.each(Object.entries(records))('%s', (_name, config) => {
   const directory = mkdtempSync(join(tmpdir(), 'telesto-portal-'))
   const workspace = join(directory, 'workspace')
   const start = async () => {
