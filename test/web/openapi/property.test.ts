@@ -77,7 +77,7 @@ const complaint = (sent: Sent, answer: Answered, judge: Judge): string | undefin
   // A poke does not look at its body.
   const reads = operation.operationId !== 'reportJob' || sent.token === 'right'
   const body = Buffer.from(sent.body?.bytes ?? '').toString()
-  if (answer.status === 200 && reads && sent.body?.type === 'application/json' && body !== '') {
+  if (answer.status === 200 && reads && sent.body?.type === 'application/json' && body.trim() !== '') {
     const forbidden = judge.body(operation, body)
     if (forbidden !== undefined) return `it was accepted, though ${forbidden}`
   }
