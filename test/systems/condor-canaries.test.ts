@@ -96,4 +96,4 @@ test('The login of a pool goes in and never comes out: rows, log, pages, API, pr
     expect(places.join('\n')).toContain(place)
   expect(others).toEqual([])
   expect(readFileSync(key.file, 'utf8')).toContain('PRIVATE KEY')
-})
+}, 240_000)
