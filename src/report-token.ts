@@ -70,7 +70,7 @@ const loadReportKey = async (directory: string): Promise<Uint8Array> => {
   const file = fileIn(directory)
   await mkdir(directory, { recursive: true, mode: 0o700 })
   const draft = path.join(directory, `report.key.${randomBytes(6).toString('hex')}`)
-  await writeFile(draft, randomBytes(32), { mode: 0o600, flag: 'wx' })
+  await writeFile(draft, randomBytes(32), { mode: 0o600, flag: 'wx', flush: true })
   // link() refuses to replace: of two processes that start together, one key wins and both read it.
   await link(draft, file).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EEXIST') throw error
