@@ -1,7 +1,7 @@
 // Takes one safeguard at a time out of a copy of the sources, plays stories on that copy, and demands that a law is seen
 // broken. A model that sees nothing then is blind.
 //
-//     npm run model:blind [-- --runs 8000] [--seed 1] [--only recover]
+//     npm run model:blind [-- --runs 4000] [--seed 1] [--only recover]
 
 import { spawn } from 'node:child_process'
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
@@ -17,7 +17,7 @@ const PARTS = ['src', 'migrations', 'test/model', 'test/crash', 'test/store/run-
 
 const { values } = parseArgs({
   options: {
-    runs: { type: 'string', default: '8000' },
+    runs: { type: 'string', default: '4000' },
     seed: { type: 'string', default: '1' },
     only: { type: 'string', multiple: true },
   },
