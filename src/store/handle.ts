@@ -65,6 +65,8 @@ interface Prepared {
 }
 
 const REMEMBERED = 200
+/** The engine keeps about twelve bytes for a character of a statement: those of many rows take much, and may come once. */
+const REMEMBERED_CHARACTERS = 1_000_000
 /** Longer statements without parameters come once: Sequelize writes values into its text. */
 const LONGEST_REMEMBERED = 8192
 
@@ -90,6 +92,8 @@ const byPlace = (sql: string): { readonly sql: string; readonly positions: reado
 export class Handle {
   readonly #db: DatabaseSync
   readonly #statements = new Map<string, Prepared>()
+  /** Of the texts of these. */
+  #characters = 0
   /** Throws at once where the file is locked: open it `patiently`. */
   constructor(file: string, options: { readonly readOnly?: boolean } = {}) {
     try {
@@ -129,9 +133,11 @@ export class Handle {
     }
     if (positions.length > 0 || sql.length <= LONGEST_REMEMBERED) {
       this.#statements.set(sql, prepared)
+      this.#characters += sql.length
       for (const oldest of this.#statements.keys()) {
-        if (this.#statements.size <= REMEMBERED) break
+        if (this.#statements.size <= REMEMBERED && this.#characters <= REMEMBERED_CHARACTERS) break
         this.#statements.delete(oldest)
+        this.#characters -= oldest.length
       }
     }
     return prepared
@@ -167,6 +173,7 @@ export class Handle {
 
   close(): void {
     this.#statements.clear()
+    this.#characters = 0
     if (this.#db.isOpen !== false) this.#db.close()
   }
 }
