@@ -89,7 +89,7 @@ export type SubmitRequest<S extends Specs = Specs> = {
     readonly workdir: string
     /** Directories on this machine in which a relative input file is looked up, in this order: the job's workspace, the app's. */
     readonly inputRoots: readonly string[]
-    /** The attempt before this one, where there was one: rescue a DAG from it. */
+    /** The last attempt before this one that this scheduler had, where there was one: rescue a DAG from it. */
     readonly previous?: JobRef
     /**
      * What is to be run for a spec with the option `task`: the file: URL of the module that this process registered under

@@ -1,4 +1,4 @@
-import { type JobRef, SchedulerError } from '../../src/adapter.js'
+import type { JobRef } from '../../src/adapter.js'
 import { DAG_FILE, DAG_FOLDER, NODE_STATUS } from './dag-file.js'
 import { procsOf } from './native-id.js'
 import { placeOf } from './place.js'
@@ -11,11 +11,8 @@ export const previousText = (previous: JobRef, current: Pick<JobRef, 'workdir' |
   const cluster = procsOf(previous.nativeId)?.cluster
   if (cluster === undefined) return undefined
   const [from, to] = [placeOf(previous), placeOf(current)]
-  if (from.root !== to.root)
-    throw new SchedulerError(
-      'invalid_job',
-      'The directories of two attempts of a workflow must be below the same root.',
-    )
+  // The record's `directory` was edited since: the workflow begins anew.
+  if (from.root !== to.root) return undefined
   return `${cluster}\t${from.relative}\n`
 }
 

@@ -147,6 +147,7 @@ const requestsOf = async (core: Core, jobs: readonly Tracked[]): Promise<SubmitR
   })
 }
 
+/** The last attempt of each that the same scheduler had: one that it refused left nothing. */
 const previousOf = async (core: Core, jobs: readonly Tracked[]) => {
   const rows = await core.database.all<{
     id: number
@@ -156,8 +157,9 @@ const previousOf = async (core: Core, jobs: readonly Tracked[]) => {
     workdir: string
   }>(
     `SELECT a.id AS id, b.token AS token, b.native_id AS "nativeId", b.job_type AS "jobType", COALESCE(b.target_workdir, b.workdir) AS workdir
-     FROM telesto_attempts a JOIN telesto_attempts b ON b.job_id = a.job_id AND b.number = a.number - 1
-     WHERE a.id IN (${jobs.map((job) => job.attemptId).join(', ')}) AND b.native_id IS NOT NULL`,
+     FROM telesto_attempts a JOIN telesto_attempts b ON b.id = (SELECT MAX(c.id) FROM telesto_attempts c
+       WHERE c.job_id = a.job_id AND c.number < a.number AND c.scheduler_id = a.scheduler_id AND c.native_id IS NOT NULL)
+     WHERE a.id IN (${jobs.map((job) => job.attemptId).join(', ')})`,
   )
   return new Map(rows.map(({ id, ...ref }) => [id, ref]))
 }

@@ -55,6 +55,35 @@ test('An attempt is handed over with its own directory, its name, where its inpu
   ])
 })
 
+test('The attempt before it is the last one that its scheduler had: not one that was refused, nor one of another scheduler', async () => {
+  const p = await portal()
+  const previous: (string | undefined)[] = []
+  p.system.script.submit = async (list, signal) => {
+    previous.push(...list.map((one) => one.previous?.token))
+    if (previous.length === 2)
+      return new Map(list.map(({ token }) => [token, new SchedulerError('rejected', 'The disk is full.')]))
+    return await p.system.good.submit(list, signal)
+  }
+  const again = async () => {
+    await (await p.read(job)).resubmit()
+    await p.pass(1000)
+  }
+  const job = await p.accepted()
+  const first = await p.row(job)
+  await p.says(job, { state: 'failed' })
+  await p.pass(30_000)
+  await again()
+  expect(await p.status(job)).toBe('Error')
+  await again()
+  expect(previous).toEqual([undefined, first.token, first.token])
+  await p.says(job, { state: 'failed' })
+  await p.pass(30_000)
+  await look(p.directory, 'UPDATE telesto_attempts SET scheduler_id = 99 WHERE job_id = $1', [job.id])
+  await again()
+  expect(previous.at(-1)).toBeUndefined()
+  expect(previous).toHaveLength(4)
+})
+
 test('The lease is looked at again between "handed over" and submit: who lost it does not submit', async () => {
   const p = await portal({ start: false })
   const job = await p.job()
