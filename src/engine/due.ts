@@ -22,19 +22,20 @@ export const findDue = async (core: Core, collecting: number): Promise<Due> => {
   const adapters = [...core.registry.adapters.keys()]
   const served = `s.adapter IN (${adapters.map((_, index) => `$${index + 1}`).join(', ')})
     AND (s.machine IS NULL OR s.machine = $${adapters.length + 1})`
+  const own = `$${adapters.length + 2}`
   const params = [...adapters, core.machine]
   const records = await database.all<{ id: number; poll: number; orders: number; active: number }>(
     `SELECT s.id AS id,
-       s.next_poll_at <= ${now} AND s.poll_until <= ${now} AND (
+       s.next_poll_at <= ${now} AND (s.poll_until <= ${now} OR s.poll_owner = ${own}) AND (
          EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND a.live = 1 AND a.native_id IS NOT NULL)
          OR EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND a.watch_due_at <= ${now})) AS poll,
-       s.next_orders_at <= ${now} AND s.orders_until <= ${now} AND (
+       s.next_orders_at <= ${now} AND (s.orders_until <= ${now} OR s.orders_owner = ${own}) AND (
          EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND a.order_name IS NOT NULL AND a.waits_for IS NULL AND a.order_due_at <= ${now})
          OR EXISTS (SELECT 1 FROM telesto_strays t WHERE t.scheduler_id = s.id AND t.due_at <= ${now})) AS orders,
        (EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND a.live = 1)
          OR EXISTS (SELECT 1 FROM telesto_attempts a WHERE a.scheduler_id = s.id AND a.order_name IS NOT NULL AND a.waits_for IS NULL)) AS active
      FROM telesto_schedulers s WHERE s.enabled = 1 AND ${served}`,
-    params,
+    [...params, core.owner],
   )
   const apps = [...core.apps.keys()]
   const collects =

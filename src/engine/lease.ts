@@ -32,7 +32,10 @@ const PLACES: Readonly<Record<RecordLoop, { owner: string; until: string; due: s
   orders: { owner: 'orders_owner', until: 'orders_until', due: 'next_orders_at' },
 }
 
-/** Takes a record's loop if it is due and nobody else has it. */
+/**
+ * Takes a record's loop if it is due and nobody else has it. A lease that this very process has is free: its queue begins a loop once
+ * at a time, so that was given up already, and the database went away before it knew.
+ */
 export const leaseRecord = async (
   core: Core,
   loop: RecordLoop,
@@ -43,7 +46,7 @@ export const leaseRecord = async (
   const lease = await take(
     core,
     { table: 'telesto_schedulers', owner, until, id },
-    `${due} <= ${core.database.now()} AND enabled = 1`,
+    `${due} <= ${core.database.now()} AND enabled = 1 AND (${until} <= ${core.database.now()} OR ${owner} = $1)`,
     signal,
   )
   if (!lease) return undefined
@@ -56,16 +59,18 @@ export const leaseRecord = async (
 /** Takes the collecting of one attempt's results if it is due and nobody else has it. */
 export const leaseCollect = async (core: Core, attemptId: number, signal: AbortSignal): Promise<Lease | undefined> => {
   const place = { table: 'telesto_attempts', owner: 'collect_owner', until: 'collect_until', id: attemptId }
-  return await take(core, place, `collect_due_at <= ${core.database.now()}`, signal)
+  const now = core.database.now()
+  return await take(core, place, `collect_due_at <= ${now} AND collect_until <= ${now}`, signal)
 }
 
-const take = async (core: Core, place: Place, due: string, signal: AbortSignal): Promise<Lease | undefined> => {
+/** `free`: a condition, in which $1 is this process. */
+const take = async (core: Core, place: Place, free: string, signal: AbortSignal): Promise<Lease | undefined> => {
   const { database } = core
   const taken = await database.write(
     async (tx) =>
       await tx.run(
         `UPDATE ${place.table} SET ${place.owner} = $1, ${place.until} = ${database.now()} + ${core.leaseMs}
-         WHERE id = $2 AND ${due} AND ${place.until} <= ${database.now()}`,
+         WHERE id = $2 AND ${free}`,
         [core.owner, place.id],
       ),
     { fleeting: true },

@@ -54,6 +54,22 @@ test('The lease of a dead process of this machine is given up at once', async ()
   expect(await p.status(job)).toBe('Aborted')
 })
 
+test('So is one that this very process has given up, where the database went away before it knew', async () => {
+  const p = await portal()
+  const job = await p.accepted()
+  await p.says(job, { state: 'running' })
+  const far = Date.now() + 24 * 60 * MINUTE
+  await p.run(
+    `UPDATE telesto_schedulers SET poll_owner = '${p.core.owner}', poll_until = ${far}, orders_owner = '${p.core.owner}', orders_until = ${far}`,
+  )
+  await p.pass(15_000)
+  expect(await p.status(job)).toBe('Running')
+  await (await p.read(job)).stop()
+  await p.pass(15_000)
+  expect(await p.status(job)).toBe('Aborted')
+  expect(await p.record()).toMatchObject({ poll_owner: null, orders_owner: null })
+})
+
 test('So is the lease of a dead process that collected', async () => {
   const p = await portal({ processResults: { read: () => {} }, start: false })
   const job = await p.job({ processResults: 'read' })
