@@ -20,8 +20,8 @@ export const COLLECT_TRIES = 10
 const FIRST_PAUSE_MS = 7_000
 /** A job whose function nobody here has registered is looked at again after this time. */
 const UNREGISTERED_PAUSE_MS = 30_000
-/** While its scheduler cannot be asked, collecting is no failed try: it is looked at again after this time. */
-const OUTAGE_PAUSE_MS = 15 * 60_000
+/** While its scheduler cannot be asked, collecting is no failed try: it is looked at again after a quarter of its silence, within these. */
+const [SHORTEST_OUTAGE_PAUSE_MS, LONGEST_OUTAGE_PAUSE_MS] = [5000, 15 * 60_000]
 /** Fetching that did not end in time is given twice as long with each try, up to so many times the first. */
 const LONGEST_FETCH = 64
 const PING_MS = 10_000
@@ -91,7 +91,8 @@ const collectJob = async (core: Core, run: RunProcessResults, job: Tracked, leas
     if (lease.signal.aborted) return
     if (away) {
       const collectError = `The results cannot be collected yet: ${message.replace(/\.$/, '')}. This is tried again until its scheduler answers.`
-      return await postpone(core, job, { collectError: storableText(collectError.slice(0, 8192)) }, OUTAGE_PAUSE_MS)
+      const change = { collectError: storableText(collectError.slice(0, 8192)) }
+      return await postpone(core, job, change, await outagePause(core, whole))
     }
     const final = isSchedulerError(error) && error.code === 'rejected'
     await failedOnce(core, job, tries + 1, message, final)
@@ -130,6 +131,12 @@ const isAway = async (core: Core, whole: WholeJob, lease: Lease): Promise<boolea
     core.connections.drop(record.id)
     return true
   }
+}
+
+const outagePause = async (core: Core, whole: WholeJob): Promise<number> => {
+  const now = await core.database.readNow()
+  const silent = now - ((await recordOf(core, whole))?.lastAnsweredAt ?? now)
+  return Math.round(Math.min(Math.max(silent / 4, SHORTEST_OUTAGE_PAUSE_MS), LONGEST_OUTAGE_PAUSE_MS))
 }
 
 /** Fetches the files, and answers the value that the job computed. */

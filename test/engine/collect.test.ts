@@ -141,7 +141,7 @@ test('An outage is no failed try: while its scheduler cannot be asked, a job kee
   })
   const tries = p.system.count('fetch')
   expect(tries).toBeGreaterThan(20)
-  expect(tries).toBeLessThan(130)
+  expect(tries).toBeLessThan(170)
   p.system.script.ping = async () => ({})
   p.system.script.fetch = async () => {
     throw new SchedulerError('unavailable', 'out.json cannot be read')
@@ -150,6 +150,17 @@ test('An outage is no failed try: while its scheduler cannot be asked, a job kee
   await p.until(async () => (await p.read(job)).waitingFor === failed, 5000)
   delete p.system.script.fetch
   await p.until(async () => (await p.status(job)) === 'Complete', 5000)
+})
+
+test('A link that was lost for a moment costs a job some seconds', async () => {
+  const { p, job } = await succeeded(() => {}, { script: { has: ['recover', 'fetch', 'ping'] } })
+  const away = () => Promise.reject(new SchedulerError('unavailable', 'The connection was lost.'))
+  Object.assign(p.system.script, { fetch: away, ping: away })
+  await p.until(async () => p.system.count('ping') > 0, 500)
+  delete p.system.script.fetch
+  delete p.system.script.ping
+  await p.pass(20_000)
+  expect(await p.status(job)).toBe('Complete')
 })
 
 test('Large results take their time: what did not end in time is given twice as long the next time', async () => {
