@@ -45,7 +45,7 @@ const answerOf = (result: QueryResult): Answer => ({
  */
 export class PostgresWriter implements Writer {
   readonly #pool: Pool
-  readonly #begin: string
+  readonly #lock: string
   readonly #named = createStatementNames()
   readonly #address: PostgresAddress
   readonly #patience: number
@@ -72,7 +72,7 @@ export class PostgresWriter implements Writer {
     this.#pool = createPool(pg, { ...config, max: 1, idleTimeoutMillis: 0, ...(unhurried ? { query_timeout: 0 } : {}) })
     this.#address = address
     this.#patience = patience
-    this.#begin = `BEGIN; SELECT pg_advisory_xact_lock(${LOCK}, hashtext(COALESCE(current_schema(), '')))`
+    this.#lock = `pg_advisory_xact_lock(${LOCK}, hashtext(COALESCE(current_schema(), '')))`
   }
 
   async begin(fleeting = false): Promise<void> {
@@ -83,7 +83,7 @@ export class PostgresWriter implements Writer {
     try {
       // Each of its statements has an answer, which pg's types do not know.
       const hasty = fleeting ? 'SET LOCAL synchronous_commit = off; ' : ''
-      const answers: unknown = await this.#step(`${this.#begin}; ${hasty}SELECT ${this.#clock()} AS now`)
+      const answers: unknown = await this.#step(`BEGIN; ${hasty}SELECT ${this.#clock()} AS now FROM ${this.#lock}`)
       this.#now = (answers as readonly QueryResult<{ now: number }>[]).at(-1)?.rows[0]?.now
     } catch (error) {
       await this.rollBack()
