@@ -38,7 +38,7 @@ export const DEFECTS: readonly Defect[] = [
     change: [
       {
         file: 'src/engine/collect.ts',
-        text: 'await failedOnce(core, job, error instanceof Error ? error.message : String(error), final)',
+        text: 'await failedOnce(core, job, tries + 1, message, final)',
         by: 'await complete(core, job, null, async () => { void final })',
       },
     ],
@@ -50,7 +50,7 @@ export const DEFECTS: readonly Defect[] = [
     test: 'Of two engines that find results to collect at once, one processes them',
     change: [
       { file: 'src/engine/due.ts', text: 'AND a.collect_until <= $' + '{now} ', by: '' },
-      { file: 'src/engine/lease.ts', text: 'AND $' + '{place.until} <= $' + '{database.now()}`', by: '`' },
+      { file: 'src/engine/lease.ts', text: ' AND collect_until <= $' + '{now}`', by: '`' },
     ],
   },
   {
