@@ -6,7 +6,7 @@ const MAX_WORDS = 2000
 // What HTCondor 23.9 says where a daemon is away: "Failed to connect to local queue manager", "Can't find address of local schedd", "Failed to
 // fetch ads from: <127.0.0.1:9618…>", "SECMAN:2007:Failed to end classad message.", "No result found for job 1.0" (condor_rm).
 const AWAY =
-  /Failed to connect|Can't find address|Can't connect|Failed to fetch ads|SECMAN:20(03|07|11)|CEDAR:|No result found|condor_\w+: (command )?not found/
+  /Failed to connect|Can't find address|Can't connect|Failed to fetch ads|SECMAN:20(03|07|11)|CEDAR:|No result found|condor_\w+: (command )?not found|condor_schedd is not\s+running/
 /** "SECMAN:2010:Received "DENIED" from server", "AUTHENTICATE:1003:Failed to authenticate with any method". */
 const REFUSED = /AUTHENTICATE:|\bDENIED\b|Failed to authenticate/
 /** "Number of submitted jobs would exceed MAX_JOBS_PER_OWNER", "Failed to commit job submission into the queue." (a submit requirement). */

@@ -24,6 +24,10 @@ test.for([
     'unavailable',
   ],
   ["Error: Can't find address of local schedd\n", 'unavailable'],
+  [
+    'Error: (null)\nExtra Info: You probably saw this error because the condor_schedd is not \nrunning on the machine you are trying to query.\n',
+    'unavailable',
+  ],
   ['SECMAN:2010:Received "DENIED" from server for user condor-user@tests.local using method FS.\n', 'auth'],
   ['AUTHENTICATE:1003:Failed to authenticate with any method\n', 'auth'],
   ['telesto-status: 5: condor_q: not found\n', 'unavailable'],
