@@ -159,7 +159,7 @@ const createJob = async ({ store, size }: Bench): Promise<Measured> =>
           for (let n = 0; n < AT_ONCE; n++)
             await insert(...jobValues({ ...wanted(0), name: `run ${made++}` }, Date.now()))
         })
-      const each = await sideBySide(ours, other, { warmUp: 3, fewest: size(20, 5), most: size(200, 20) })
+      const each = await sideBySide(ours, other, { warmUp: size(50, 3), fewest: size(20, 5), most: size(200, 20) })
       await raw.close()
       return { ...each, ours: each.ours / AT_ONCE, other: (each.other ?? 0) / AT_ONCE }
     }),
