@@ -1,4 +1,4 @@
-import type { JobRow, NewJob } from './store/jobs.js'
+import { type JobRow, type NewJob, NO_ATTEMPT } from './store/jobs.js'
 
 /** The row of a job that was built and never saved. Pure. */
 export const unsavedRow = (job: NewJob): JobRow => ({
@@ -36,18 +36,5 @@ export const unsavedRow = (job: NewJob): JobRow => ({
   completionTime: null,
   lastStatusUpdate: null,
   deletedAt: null,
-  attemptNumber: null,
-  token: null,
-  nativeId: null,
-  workdir: null,
-  targetWorkdir: null,
-  attemptSchedulerId: null,
-  orderName: null,
-  orderError: null,
-  handedOverAt: null,
-  waitsFor: null,
-  waitsForStatus: null,
-  waitsForCustom: null,
-  waitsForClass: null,
-  collectError: null,
+  ...NO_ATTEMPT,
 })
