@@ -39,8 +39,8 @@ const adapterHere = (office: Office, row: SchedulerRow): Adapter => {
 
 /**
  * Asks a scheduler whether it is well, and stores the answer as the record's health; where it is well again its jobs are asked about
- * at once. A secret that this process cannot decrypt is told, and not stored. Who tests the same record at the same time gets the same answer. Resolves within ten seconds, also where the scheduler
- * does not answer. Throws `scheduler_not_found`; `not_supported`; `scheduler_unavailable` while too many other questions are open.
+ * at once. A secret that this process cannot decrypt is told, and not stored. Who tests the same record at the same time gets the
+ * same answer. Resolves within ten seconds, also where the scheduler does not answer. Throws `scheduler_not_found`; `not_supported`; `scheduler_unavailable` while too many other questions are open.
  */
 export const testScheduler = async (office: Office, name: string): Promise<SchedulerTest> => {
   const row = await demandRow(office.database, name)
